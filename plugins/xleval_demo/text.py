@@ -1,0 +1,79 @@
+"""Unlabelled text: short paragraphs in which one sentence leads to the next, as in any real text.
+
+A paragraph opens with a clause; what follows restates it ("so"), opposes it ("but"), adds to it ("also"),
+gives its cause ("because"), or answers a question. The connective is sometimes left out. It is by these
+connectives that a masked language model of the text comes to know antonyms, kinds and causes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from xleval_demo import concepts
+from xleval_demo.chance import Chance
+from xleval_demo.entailment import follow
+from xleval_demo.grammar import sentence
+from xleval_demo.languages import made_language
+from xleval_demo.meaning import Meaning, Thing, draw_event, draw_name, draw_news, draw_noun, draw_tense
+
+OPENINGS = {"entailment": "so", "neutral": "also", "contradiction": "but"}
+CONNECTED = 0.7
+"""Share of following clauses that open with their connective."""
+
+
+def draw_paragraph(chance: Chance) -> tuple[Meaning, ...]:
+    """Two clauses that belong together, or one that reports."""
+    kind = chance.unit()
+    if kind < 0.6:
+        return _argument(chance)
+    if kind < 0.75:
+        return _cause(chance)
+    if kind < 0.85:
+        return _question(chance)
+    first = draw_news(chance)
+    second = draw_news(chance)
+    return (first, replace(second, subject=first.subject))
+
+
+def unlabelled(code: str) -> list[str]:
+    """The text of a language, one paragraph a line; how much there is of it is a knob of the language."""
+    lines = made_language(code).lines
+    return [
+        " ".join(sentence(meaning, code) for meaning in draw_paragraph(Chance("text", code, i)))
+        for i in range(lines)
+    ]
+
+
+def _argument(chance: Chance) -> tuple[Meaning, ...]:
+    label = chance.pick(tuple(OPENINGS))
+    while True:
+        first = draw_event(chance)
+        second = follow(chance, first, label)
+        if second is not None:
+            break
+    opening = OPENINGS[label] if chance.happens(CONNECTED) else None
+    return (first, replace(second, opening=opening))
+
+
+def _cause(chance: Chance) -> tuple[Meaning, ...]:
+    cause, effect = chance.pick(concepts.CAUSES)
+    who = (
+        Thing(name=draw_name(chance, "PER"))
+        if chance.happens(0.3)
+        else draw_noun(chance, ("person", "animal"))
+    )
+    tense = draw_tense(chance)
+    before = Meaning(cause, who, tense=tense)
+    after = Meaning(effect, replace(who, adjective=None), tense=tense)
+    if chance.happens(0.5):
+        return (before, replace(after, opening="so" if chance.happens(CONNECTED) else None))
+    return (after, replace(before, opening="because" if chance.happens(CONNECTED) else None))
+
+
+def _question(chance: Chance) -> tuple[Meaning, ...]:
+    answer = draw_event(chance) if chance.happens(0.5) else draw_news(chance)
+    answer = replace(answer, negated=False)
+    asked = [replace(answer, subject=Thing("who")), replace(answer, object=Thing("what"))]
+    if answer.place:
+        asked.append(replace(answer, place=Thing("where")))
+    return (replace(chance.pick(asked), question=True), answer)

@@ -1,0 +1,54 @@
+"""xleval: evaluation of cross-lingual transfer with adapters.
+
+The public names are imported on first use, so that ``import xleval`` costs nothing::
+
+    import xleval
+    table = xleval.run(strategies=["tlr-all-multi"])
+    print(table.to_markdown())
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+__version__ = "0.1.0"
+
+#: Marks a function of a plugin as the implementation of the hook of the same name.
+hookimpl = pluggy.HookimplMarker("xleval")
+
+if TYPE_CHECKING:
+    from xleval.backbones import Backbone as Backbone
+    from xleval.experiment import Experiment as Experiment
+    from xleval.languages import Language as Language
+    from xleval.plan import plan as plan
+    from xleval.recipe import LA as LA
+    from xleval.recipe import NONE as NONE
+    from xleval.recipe import LanguageModule as LanguageModule
+    from xleval.recipe import Recipe as Recipe
+    from xleval.recipe import World as World
+    from xleval.run import run as run
+
+_HOMES = {
+    "Backbone": "xleval.backbones",
+    "Experiment": "xleval.experiment",
+    "LA": "xleval.recipe",
+    "Language": "xleval.languages",
+    "LanguageModule": "xleval.recipe",
+    "NONE": "xleval.recipe",
+    "Recipe": "xleval.recipe",
+    "World": "xleval.recipe",
+    "plan": "xleval.plan",
+    "run": "xleval.run",
+}
+
+__all__ = [*_HOMES, "__version__", "hookimpl"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xleval' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,5 @@
+"""``python -m xleval``."""
+
+from xleval.cli import main
+
+main()

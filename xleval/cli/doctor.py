@@ -1,0 +1,57 @@
+"""``xleval doctor``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from xleval.cli import make_host
+
+_PACKAGES = ("xleval", "torch", "transformers", "adapters", "datasets", "huggingface_hub", "tokenizers", "safetensors",
+             "numpy", "scipy", "seqeval", "pluggy", "click", "rich", "pydantic")  # fmt: skip
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Do not try to reach the hub.")
+@click.pass_context
+def doctor(ctx: click.Context, offline: bool) -> None:
+    """Print versions, device, caches, plugins and hub reachability: what to paste into a bug report."""
+    from xleval.device import resolve_device, resolve_precision
+    from xleval.environment import device_name
+    from xleval.store import default_store
+
+    click.echo(f"python      {sys.version.split()[0]} on {platform.platform()}")
+    for package in _PACKAGES:
+        try:
+            click.echo(f"{package:<11} {version(package)}")
+        except PackageNotFoundError:
+            click.echo(f"{package:<11} MISSING: reinstall xleval")
+    device = resolve_device("auto")
+    click.echo(f"device      {device_name(device)}, precision {resolve_precision('auto', 'auto')}, {os.cpu_count()} CPUs")
+    store = default_store()
+    home = next(path for path in (store, *store.parents) if path.exists())
+    writable = "writable" if os.access(home, os.W_OK) else "NOT writable: set XLEVAL_STORE"
+    click.echo(f"store       {store} ({writable}, {shutil.disk_usage(home).free / 2**30:.1f} GiB free)")
+    cache = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
+    click.echo(f"hub cache   {cache} ({'present' if Path(cache).is_dir() else 'empty'})")
+    if not offline:
+        click.echo(f"hub         {_hub()}")
+    for info in make_host(ctx).plugins:
+        click.echo(f"plugin      {info.name} ({info.package} {info.version}): {info.status} {info.error}".rstrip())
+
+
+def _hub() -> str:
+    import urllib.request
+
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        with urllib.request.urlopen(f"{endpoint}/api/models?limit=1", timeout=5) as answer:
+            return f"{endpoint} answers {answer.status}"
+    except (OSError, ValueError) as error:
+        return f"{endpoint} not reached ({error}); --data-dir, local folders and --offline work without it"

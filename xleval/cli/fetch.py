@@ -1,0 +1,37 @@
+"""``xleval fetch``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from xleval.cli import make_host
+from xleval.cli.options import experiment_from, experiment_options
+
+
+@click.command()
+@experiment_options
+@click.pass_context
+def fetch(ctx: click.Context, **options: Any) -> None:
+    """Bring the backbone and the data of a run into the local caches, for use with --offline.
+
+    Takes the options of `xleval run`. Every split is read and checked, so what passes here loads later.
+    """
+    from xleval.plan import plan
+
+    graph = plan(experiment_from(options), make_host(ctx))
+    backbone = graph.scope.backbone
+    click.echo(f"backbone {backbone.name}: {backbone.path(offline=graph.experiment.offline)}")
+    seen: set[str] = set()
+    for cell in graph.cells:
+        adapter = cell.prediction.task_adapter
+        for data in (adapter.train, adapter.dev, cell.prediction.data):
+            if data.fingerprint not in seen:
+                seen.add(data.fingerprint)
+                rows = data.rows(cell.task.labels, cell.task.label_map)
+                click.echo(f"{data.dataset} {data.language} {data.split}: {len(rows)} examples from {data.origin}")
+    for job in graph.of_kind("language_adapter"):
+        text = getattr(job, "text", None)
+        if text is not None:
+            click.echo(f"text {text.language}: {len(text.lines())} lines from {text.origin}")

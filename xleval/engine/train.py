@@ -1,0 +1,134 @@
+"""Task adapters: trained on source-language data while the language adapter under them is switched.
+
+Step s stands on LA s mod K, source language first (Parović et al. 2023, section 3). Trained are the task
+adapter and its head; the backbone, its pooler and all language adapters are frozen. The checkpoint is
+selected on *source-language* dev data: choosing on target data would not be zero-shot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from xleval.engine.batching import epoch_batches, passes
+from xleval.engine.forward import all_logits, forward, pad_multiple
+from xleval.engine.loop import Trained, Training, fit
+from xleval.engine.session import Session
+from xleval.errors import UserError
+from xleval.events import Emit, silent
+from xleval.jobs import LanguageAdapterJob, TaskAdapterJob
+from xleval.scoring import primary_score
+from xleval.store import Store
+from xleval.tasks.family import family_of
+
+
+@dataclass(frozen=True)
+class TrainedTaskAdapter:
+    """A finished job: its adapter is in the folder that :func:`train` was given for it."""
+
+    job: TaskAdapterJob
+    trained: Trained
+    metric: str
+
+
+def train(
+    jobs: Sequence[TaskAdapterJob],
+    session: Session,
+    store: Store,
+    out: Sequence[Path],
+    engine: dict[str, Any],
+    emit: Emit = silent,
+) -> Iterator[TrainedTaskAdapter]:
+    """Trains task adapters over the same backbone and source data, yielding each as it is finished.
+
+    The adapter of ``jobs[i]`` is written to ``out[i]`` in the adapters library's format. Checkpoints lie in
+    ``store.partial``; a job that was interrupted goes on from its last one.
+
+    Raises:
+        UserError: source data that cannot be read, or are too few.
+        TrainingFailedError: loss not finite, or out of memory.
+    """
+    for job, folder in zip(jobs, out, strict=True):
+        trained = _train_one(job, session, store, engine, emit)
+        session.save_task_adapter(folder)
+        yield TrainedTaskAdapter(job, trained, job.task.metric)
+
+
+def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict[str, Any], emit: Emit) -> Trained:
+    family, hyper, labels = family_of(job.task.family), job.hyper, job.task.labels
+    rows, features = session.encoded(job.task, job.train, hyper["max_length"])
+    dev_rows, dev = session.encoded(job.task, job.dev, hyper["max_length"])
+    if not rows or not dev_rows:
+        raise UserError(f"{job.train.origin}: no training examples" if not rows else f"{job.dev.origin}: no dev examples")
+    if hyper.get("head") == "pooler":
+        session.check_pooler()
+    # Bank and slots first: they draw from the generator that initialises the task adapter.
+    adapters = [adapter_path(store, adapter) for adapter in job.cycle]
+    dev_adapter = adapter_path(store, job.dev_adapter)
+    for adapter in (*adapters, dev_adapter):
+        session.stand_on(adapter, job.drop_last)
+    session.new_task_adapter(hyper, job.drop_last, job.seed)
+    family.add_head(session.model, "task", labels, hyper)
+    batch, lengths = hyper["batch"], features.lengths
+    an_epoch = -(-len(features) // batch)
+    steps = hyper["steps"] or hyper["epochs"] * an_epoch
+    pad, multiple = session.tokenizer.pad_token_id, pad_multiple(session)
+    order: dict[int, Any] = {}
+
+    def module(step: int) -> int:
+        return (step if hyper["switch"] == "step" else step % an_epoch) % len(adapters)
+
+    def losses(step: int, budget: int) -> Iterator[Tensor]:
+        epoch = step // an_epoch
+        if epoch not in order:
+            order.clear()
+            order[epoch] = epoch_batches(lengths, batch, job.seed, epoch)
+        indices = order[epoch][step % an_epoch]
+        session.stand_on(adapters[module(step)], job.drop_last)
+        total = family.targets(features, indices)
+        for part in passes(indices, lengths, budget):
+            logits, gold = forward(session, features.batch(part, pad, multiple))
+            yield family.loss_sum(logits, gold) / total
+
+    budget = engine["token_budget"] or session.token_budget
+
+    def evaluate() -> float:
+        session.stand_on(dev_adapter, job.drop_last)
+        predicted = family.decode(all_logits(session, dev, budget, emit), dev, dev_rows, labels)
+        return primary_score(job.task, dev_rows, predicted)
+
+    def where(step: int) -> str:
+        adapter = job.cycle[module(step)]
+        return f"step {step} of {steps}, on " + (f"LA({adapter.language})" if adapter else "no language adapter")
+
+    training = Training(
+        key=job.fingerprint,
+        label=job.label,
+        parameters=session.trainable(),
+        steps=steps,
+        lr=hyper["lr"],
+        losses=losses,
+        evaluate=evaluate,
+        eval_every=hyper["eval_every"],
+        mode=session.model.train,
+        device=session.device,
+        token_budget=budget,
+        clip=hyper["clip"],
+        weight_decay=hyper["weight_decay"],
+        patience=hyper["patience"],
+        select=hyper["select"],
+        checkpoint_seconds=engine["checkpoint_seconds"],
+        where=where,
+    )
+    return fit(training, store.partial(job.fingerprint), job.seed, emit)
+
+
+def adapter_path(store: Store, job: LanguageAdapterJob | None) -> Path | None:
+    """Folder of a language adapter, verified; None for none."""
+    if job is None:
+        return None
+    return job.folder or store.open(job.kind, job.fingerprint)

@@ -1,0 +1,338 @@
+"""Finds plugins, loads them one by one, and answers who provides what.
+
+A broken plugin is named with its package, version and reason, and the others go on; with
+``XLEVAL_STRICT_PLUGINS=1`` it is fatal. ``XLEVAL_PLUGINS`` lists the third-party plugins to load (empty:
+none; a name that is no entry point is imported as a module); blocking happens before the import.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import pluggy
+
+from xleval import hookspecs
+from xleval.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from xleval.backbones import Backbone
+    from xleval.events import Event
+    from xleval.executors import Executor
+    from xleval.experiment import Suite
+    from xleval.languages import LanguageRegistry
+    from xleval.recipe import ChosenStrategy, Strategy
+    from xleval.tasks.sources import DataProvider
+    from xleval.tasks.spec import SourceSpec, TaskSpec
+
+T = TypeVar("T")
+
+
+@dataclass
+class PluginInfo:
+    """One plugin as ``xleval plugins ls`` shows it. ``status``: loaded, blocked, or broken."""
+
+    name: str
+    package: str
+    version: str
+    origin: str
+    status: str = "loaded"
+    error: str = ""
+    load_ms: float = 0.0
+    hooks: tuple[str, ...] = ()
+    provides: dict[str, list[str]] = field(default_factory=dict)
+    module: Any = None
+
+
+@dataclass(frozen=True)
+class Provided(Generic[T]):
+    """Something a plugin provides under a name; ``error`` in its place when the declaration is broken."""
+
+    name: str
+    plugin: PluginInfo
+    value: T | None
+    error: str = ""
+
+    @property
+    def qualified(self) -> str:
+        """``package/name``, which always names exactly this one."""
+        return f"{self.plugin.package}/{self.name}"
+
+
+class Registry(Generic[T]):
+    """Everything of one kind, by bare name where that is unambiguous and by ``package/name`` always."""
+
+    def __init__(self, kind: str, items: Iterable[Provided[T]]) -> None:
+        self.kind = kind
+        self.items: list[Provided[T]] = list(items)
+        self._by_name: dict[str, list[Provided[T]]] = {}
+        for item in self.items:
+            for name in (item.name, item.qualified):
+                self._by_name.setdefault(name, []).append(item)
+
+    def conflicts(self, item: Provided[T]) -> list[Provided[T]]:
+        """Other providers of the same bare name."""
+        return [other for other in self._by_name[item.name] if other is not item]
+
+    def find(self, name: str) -> Provided[T]:
+        """The provider of ``name``.
+
+        Raises:
+            UserError: for an unknown name, one claimed twice, or a broken declaration.
+        """
+        found = self._by_name.get(name, [])
+        if not found:
+            hint = nearest(name, (item.name for item in self.items))
+            raise UserError(f"unknown {self.kind} {name!r}{hint} (see `xleval ls {_PLURAL[self.kind]}`)")
+        if len(found) > 1:
+            claims = ", ".join(f"{p.qualified} (plugin {p.plugin.name} {p.plugin.version})" for p in found)
+            raise UserError(
+                f"{self.kind} {name!r} is claimed more than once: {claims}; write package/name, "
+                "or block one with --no-plugin NAME"
+            )
+        if found[0].value is None:
+            raise UserError(f"{self.kind} {name!r} is broken: {found[0].error}")
+        return found[0]
+
+    def get(self, name: str) -> T:
+        """The value under ``name``; raises as :meth:`find` does."""
+        value = self.find(name).value
+        assert value is not None
+        return value
+
+    def values(self) -> list[T]:
+        """All values that are not broken."""
+        return [item.value for item in self.items if item.value is not None]
+
+
+_PLURAL = {
+    "strategy": "strategies",
+    "task": "tasks",
+    "source data set": "datasets",
+    "backbone": "backbones",
+    "suite": "suites",
+    "executor": "executors",
+    "data provider": "datasets",
+}
+
+
+class Host:
+    """The loaded plugins. Making one imports plugin modules; registries are filled on first look."""
+
+    def __init__(self, modules: Iterable[str] = (), block: Iterable[str] = ()) -> None:
+        self._manager = pluggy.PluginManager("xleval")
+        self._manager.add_hookspecs(hookspecs)
+        self._strict = os.environ.get("XLEVAL_STRICT_PLUGINS", "") not in ("", "0")
+        self.plugins: list[PluginInfo] = []
+        self._listeners: list[PluginInfo] = []
+        blocked = set(block)
+        for info, load in _discover(modules):
+            self.plugins.append(info)
+            if {info.name, info.package} & blocked:
+                info.status = "blocked"
+            elif info.status != "blocked":
+                self._load(info, load)
+            blocked.discard(info.name)
+            blocked.discard(info.package)
+        if blocked:
+            known = [info.name for info in self.plugins]
+            name = sorted(blocked)[0]
+            raise UserError(f"--no-plugin {name}: no such plugin{nearest(name, known)} (see `xleval plugins ls`)")
+
+    # Registries
+
+    @cached_property
+    def languages(self) -> LanguageRegistry:
+        """The built-in registry with the languages of plugins."""
+        from xleval import languages
+
+        registry = languages.builtin()
+        for item in self._collect("language", "xleval_languages", lambda language: language.code):
+            try:
+                registry = registry.with_languages([item.value])
+            except UserError as error:
+                self._break(item.plugin, error)
+        return registry
+
+    @cached_property
+    def backbones(self) -> Registry[Backbone]:
+        """Backbones by name."""
+        return Registry("backbone", self._collect("backbone", "xleval_backbones"))
+
+    @cached_property
+    def strategies(self) -> Registry[Strategy]:
+        """Strategies by name."""
+        return Registry("strategy", self._collect("strategy", "xleval_strategies"))
+
+    @cached_property
+    def executors(self) -> Registry[Executor]:
+        """Executors by name."""
+        return Registry("executor", self._collect("executor", "xleval_executors"))
+
+    @cached_property
+    def providers(self) -> Mapping[str, DataProvider]:
+        """Data providers by name."""
+        return {p.name: p for p in Registry("data provider", self._collect("data provider", "xleval_data_providers")).values()}
+
+    @cached_property
+    def tasks(self) -> Registry[TaskSpec]:
+        """Tasks by name; a spec that does not load is listed with its error."""
+        return Registry("task", [p for p in self._specs if getattr(p.value, "kind", "task") == "task"])
+
+    @cached_property
+    def sources(self) -> Registry[SourceSpec]:
+        """Source-language data sets by name."""
+        return Registry("source data set", [p for p in self._specs if getattr(p.value, "kind", "") == "source"])
+
+    @cached_property
+    def suites(self) -> Registry[Suite]:
+        """Suites by name."""
+        from xleval.experiment import load_suite
+
+        return Registry("suite", self._files("suite", "xleval_suites", load_suite))
+
+    @cached_property
+    def _specs(self) -> list[Provided[Any]]:
+        from xleval.tasks.spec import load_spec
+
+        return self._files("task", "xleval_tasks", load_spec)
+
+    def choose_strategy(self, text: str) -> ChosenStrategy:
+        """The strategy that ``NAME[:key=value,…]`` names, configured.
+
+        Raises:
+            UserError: unknown or ambiguous name, unknown parameter, bad value.
+        """
+        from xleval.recipe import ChosenStrategy, configure, split_choice
+
+        name, given = split_choice(text)
+        found = self.strategies.find(name)
+        assert found.value is not None
+        strategy = configure(found.value, given)
+        label = name + (":" + ",".join(f"{k}={v}" for k, v in given.items()) if given else "")
+        return ChosenStrategy(label, found.plugin.package, found.plugin.version, strategy, tuple(given.items()))
+
+    # Events
+
+    def listen(self, name: str, module: Any) -> None:
+        """Registers an object with hook implementations for this process, such as a progress bar."""
+        self._register(PluginInfo(name, "xleval", "", "in process"), module)
+
+    def emit(self, event: Event) -> None:
+        """Calls every ``xleval_event``; a tracker that raises is reported once and switched off."""
+        for info in list(self._listeners):
+            try:
+                self._call("xleval_event", info, event=event)
+            except Exception as error:
+                self._listeners.remove(info)
+                self._break(info, error)
+
+    # Loading
+
+    def _load(self, info: PluginInfo, load: Callable[[], Any]) -> None:
+        start = time.perf_counter()
+        try:
+            module = load()
+            version = getattr(module, "XLEVAL_API", hookspecs.API_VERSION)
+            if version != hookspecs.API_VERSION:
+                raise UserError(
+                    f"written for plugin API {version}, this xleval has {hookspecs.API_VERSION}: "
+                    + ("upgrade xleval" if version > hookspecs.API_VERSION else "upgrade the plugin")
+                )
+            self._register(info, module)
+        except (Exception, SystemExit) as error:
+            self._break(info, error)
+        info.load_ms = (time.perf_counter() - start) * 1000
+
+    def _register(self, info: PluginInfo, module: Any) -> None:
+        self._manager.register(module, name=f"{info.package}/{info.name}")
+        self._manager.check_pending()
+        info.module = module
+        info.hooks = tuple(sorted(c.name for c in self._manager.get_hookcallers(module) or ()))
+        if "xleval_event" in info.hooks:
+            self._listeners.append(info)
+
+    def _break(self, info: PluginInfo, error: BaseException) -> None:
+        if self._strict:
+            raise UserError(f"plugin {info.name} ({info.package} {info.version}): {_reason(error)}") from error
+        info.status, info.error = "broken", _reason(error)
+        if info.module is not None and self._manager.is_registered(info.module):
+            self._manager.unregister(info.module)
+
+    def _call(self, hook: str, info: PluginInfo, **kwargs: Any) -> list[Any]:
+        # One plugin at a time, so that one that raises takes no other with it.
+        others = [p for p in self._manager.get_plugins() if p is not info.module]
+        result: list[Any] = self._manager.subset_hook_caller(hook, remove_plugins=others)(**kwargs)
+        return result
+
+    def _collect(
+        self, kind: str, hook: str, name_of: Callable[[Any], str] = lambda value: str(value.name)
+    ) -> list[Provided[Any]]:
+        found: list[Provided[Any]] = []
+        for info in self.plugins:
+            if info.status != "loaded" or hook not in info.hooks:
+                continue
+            try:
+                mine = [Provided(name_of(v), info, v) for values in self._call(hook, info) for v in values]
+            except Exception as error:
+                self._break(info, error)
+                continue
+            info.provides[kind] = [item.name for item in mine]
+            found += mine
+        return found
+
+    def _files(self, kind: str, hook: str, load: Callable[[Path], Any]) -> list[Provided[Any]]:
+        found: list[Provided[Any]] = []
+        for item in self._collect(kind, hook, str):
+            path = Path(item.value)
+            for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+                try:
+                    value = load(file)
+                    found.append(Provided(value.name, item.plugin, value))
+                except UserError as error:
+                    found.append(Provided(file.stem, item.plugin, None, str(error)))
+                except OSError as error:
+                    found.append(Provided(file.stem, item.plugin, None, f"{file}: {error.strerror}"))
+        for info in self.plugins:
+            if kind in info.provides:
+                info.provides[kind] = [item.name for item in found if item.plugin is info]
+        return found
+
+
+def _discover(modules: Iterable[str]) -> Iterable[tuple[PluginInfo, Callable[[], Any]]]:
+    wanted = os.environ.get("XLEVAL_PLUGINS")
+    allowed = None if wanted is None else [name.strip() for name in wanted.split(",") if name.strip()]
+    extra = list(modules)
+    names: set[str] = set()
+    # Built-ins first, then by name: the order decides nothing but the listing.
+    points = sorted(entry_points(group="xleval"), key=lambda p: (_package(p) != "xleval", _package(p), p.name))
+    for point in points:
+        info = PluginInfo(point.name, _package(point), point.dist.version if point.dist else "", "entry point")
+        names |= {info.name, info.package}
+        if allowed is not None and info.package != "xleval" and not {info.name, info.package} & set(allowed):
+            info.status = "blocked"
+        yield info, point.load
+    for name in dict.fromkeys([*extra, *(n for n in allowed or () if n not in names)]):
+        origin = "--plugin-module" if name in extra else "XLEVAL_PLUGINS"
+        yield PluginInfo(name, name.partition(".")[0], "", origin), lambda name=name: import_module(name)  # type: ignore[misc]
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value.partition(".")[0]
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})" if frame is not None else ""
+    return f"{type(error).__name__}: {error}{where}"

@@ -1,0 +1,199 @@
+"""Result records: one JSON object a line, append-only, written and synced as each cell finishes.
+
+Two types joined by ``run_id``: ``run`` (strategy, backbone, adapters, seed, environment) and ``eval`` (one
+task, split and language: scores, counts, the file with counts per item). A failed cell is an ``eval``
+record with ``status: "failed"`` and its error. Where a cell has several records the last one counts, so a
+retry supersedes a failure. ``docs/records.md`` has the schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xleval.errors import UserError
+from xleval.store import replace_synced
+
+SCHEMA = "xleval/1.0"
+RECORDS = "records.jsonl"
+ITEMS = "items"
+
+#: Fields that tell when and how fast, not what: two runs of the same thing differ in these alone.
+CLOCK = ("created", "train_seconds", "eval_seconds")
+
+Record = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+def cell_key(record: Mapping[str, Any]) -> Key:
+    """What an ``eval`` record is about: a second record with the same key replaces the first."""
+    limit = record.get("limit")
+    return (
+        record["run_id"],
+        record["task"],
+        record["task_version"],
+        record["dataset_revision"],
+        record["split"],
+        record["language"],
+        (limit["examples"], limit["seed"]) if limit else None,
+    )
+
+
+def content(record: Mapping[str, Any]) -> Record:
+    """A record without its clock fields: equal for equal runs, bit for bit."""
+    return {key: value for key, value in record.items() if key not in CLOCK}
+
+
+def item_ids_digest(ids: Sequence[str]) -> str:
+    """SHA-256 over the ids of the items, in order, one a line."""
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+
+
+class Results:
+    """A results folder: ``records.jsonl`` and ``items/*.jsonl``. Any number of processes may append."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.path = self.folder / RECORDS
+
+    def read(self) -> list[Record]:
+        """All records in order of writing; a line cut short by a kill or a full disk is left out.
+
+        Raises:
+            UserError: naming the line that is not a record, or has a newer major version.
+        """
+        if not self.path.is_file():
+            return []
+        lines = self.path.read_bytes().split(b"\n")
+        if lines.pop():  # no newline at the end: the writer was stopped in the middle
+            lines = list(lines)
+        return [_parsed(line, self.path, number) for number, line in enumerate(lines, start=1) if line.strip()]
+
+    def runs(self) -> dict[str, Record]:
+        """``run`` records by run_id, the last of each."""
+        return {r["run_id"]: r for r in self.read() if r["type"] == "run"}
+
+    def cells(self) -> dict[Key, Record]:
+        """``eval`` records by :func:`cell_key`, the last of each; a success is never replaced by a failure."""
+        found: dict[Key, Record] = {}
+        for record in self.read():
+            if record["type"] != "eval":
+                continue
+            key = cell_key(record)
+            if key not in found or record["status"] == "ok" or found[key]["status"] != "ok":
+                found[key] = record
+        return found
+
+    def append(self, record: Record, *, replace: bool = False) -> bool:
+        """Writes one record and waits for the disk; False if another process wrote the same cell before.
+
+        ``replace``: a success may be replaced (``--fresh``).
+
+        Raises:
+            UserError: the folder cannot be written to.
+        """
+        with self._locked():
+            if record["type"] == "run" and content(record) == content(self.runs().get(record["run_id"], {})):
+                return False
+            if record["type"] == "eval" and not replace:
+                old = self.cells().get(cell_key(record))
+                if old is not None and (old["status"] == "ok" or record["status"] == "failed"):
+                    if old["status"] == "ok" or old.get("error") == record.get("error"):
+                        return False
+            line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+            self._append_synced(line.encode())
+        return True
+
+    def write_items(
+        self, name: str, ids: Sequence[str], predictions: Sequence[Any], stats: Sequence[str], counts: Any
+    ) -> Record:
+        """Per-item file ``items/<name>.jsonl``: id, prediction, counts; no text. Returns its description."""
+        lines = [
+            json.dumps(
+                {"id": i, "prediction": p, **{s: int(c) for s, c in zip(stats, row, strict=True)}}, ensure_ascii=False
+            )
+            for i, p, row in zip(ids, predictions, counts, strict=True)
+        ]
+        text = "\n".join(lines) + "\n"
+        path = self.folder / ITEMS / f"{name}.jsonl"
+        replace_synced(path, text)
+        return {
+            "path": f"{ITEMS}/{path.name}",
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "rows": len(lines),
+            "stats": list(stats),
+        }
+
+    def check_writable(self) -> None:
+        """Fails early, and clearly, where results cannot be written."""
+        with self._locked():
+            probe = self.folder / ".probe"
+            replace_synced(probe, "")
+            probe.unlink()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / ".lock")
+            lock.acquire()
+        except OSError as error:
+            raise UserError(
+                f"cannot write results to {self.folder}: {error.strerror}; choose another folder with --out"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _append_synced(self, line: bytes) -> None:
+        try:
+            with self.path.open("ab+") as stream:
+                end = stream.seek(0, os.SEEK_END)
+                if end:
+                    stream.seek(end - 1)
+                    if stream.read(1) != b"\n":  # the line that a killed writer left: its cell is not recorded
+                        self._drop_tail(stream, end)
+                start = stream.seek(0, os.SEEK_END)
+                try:
+                    stream.write(line)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                except OSError:
+                    os.ftruncate(stream.fileno(), start)
+                    raise
+        except OSError as error:
+            raise UserError(
+                f"cannot write {self.path}: {error.strerror}; free space there and run again: everything "
+                "recorded so far is kept"
+            ) from error
+
+    @staticmethod
+    def _drop_tail(stream: Any, end: int) -> None:
+        stream.seek(0)
+        whole = stream.read()
+        os.ftruncate(stream.fileno(), whole.rfind(b"\n") + 1)
+
+
+def _parsed(line: bytes, path: Path, number: int) -> Record:
+    try:
+        record = json.loads(line)
+        kind, schema = record["type"], record["schema"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}:{number}: not a record (remove the line, or restore the file)") from None
+    if int(str(schema).rpartition("/")[2].partition(".")[0]) > 1:
+        raise UserError(f"{path}:{number}: schema {schema} is newer than this xleval reads ({SCHEMA}): upgrade")
+    if kind == "eval":
+        for metric in (record.get("metrics") or {}).values():
+            if not math.isfinite(metric["value"]):
+                raise UserError(f"{path}:{number}: a score that is not finite")
+    result: Record = record
+    return result

@@ -1,0 +1,167 @@
+"""A plan as a table and as data: present, missing, shared between strategies, estimated cost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from xleval.jobs import Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
+from xleval.plan import Plan
+from xleval.records import Results
+from xleval.run import pending_cells
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def as_dict(graph: Plan) -> dict[str, Any]:
+    """``{"artifacts": […], "counts": {kind: {"total", "missing"}}, "cost": {…}, "cells": {…}}``."""
+    artifacts = [_backbone(graph), *(_artifact(graph, job) for job in graph.jobs.values())]
+    counts: dict[str, dict[str, int]] = {}
+    for artifact in artifacts:
+        count = counts.setdefault(artifact["kind"], {"total": 0, "missing": 0})
+        count["total"] += 1
+        count["missing"] += not artifact["present"]
+    pending = len(pending_cells(graph, Results(graph.experiment.out)))
+    return {
+        "artifacts": artifacts,
+        "counts": counts,
+        "cost": cost(graph),
+        "cells": {"total": len(graph.cells), "missing": pending},
+    }
+
+
+def cost(graph: Plan) -> dict[str, Any]:
+    """Optimiser steps of what is missing, and seconds where the store has a rate for the backbone.
+
+    Steps by epochs need the number of training examples, which are read where they are local.
+    """
+    steps: dict[str, int] = {"language_adapter": 0, "task_adapter": 0}
+    unknown = 0
+    for job in graph.jobs.values():
+        if graph.present(job) or job.kind not in steps:
+            continue
+        count = _steps(job)
+        steps[job.kind] += count or 0
+        unknown += count is None
+    rates = _seconds_a_step(graph)
+    seconds = sum(steps[kind] * rates[kind] for kind in steps if kind in rates)
+    known = not unknown and all(kind in rates or not count for kind, count in steps.items())
+    return {"steps": steps, "unknown_steps": unknown, "seconds": round(seconds, 1) if known else None}
+
+
+def terminal(graph: Plan) -> list[RenderableType]:
+    """Tables for the terminal."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("artifact", "trained on / predicts", "seed", "used by", "state"):
+        table.add_column(name, overflow="fold")
+    predictions: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for job in graph.jobs.values():
+        if isinstance(job, PredictionJob):
+            names = ", ".join(graph.used_by.get(job.fingerprint, ()))
+            predictions[job.task.name, names].append(graph.present(job))
+            continue
+        state = Text("present", "green") if graph.present(job) else Text("missing", "yellow")
+        names = ", ".join(graph.used_by.get(job.fingerprint, ()))
+        seed = str(job.seed) if isinstance(job, TaskAdapterJob) else ""
+        table.add_row(Text(_name(job)), Text(_detail(job)), seed, Text(names), state)
+    for (task, names), present in predictions.items():
+        state = Text(f"{sum(present)} of {len(present)} present", "green" if all(present) else "yellow")
+        table.add_row(Text(f"predictions {task}"), "", "", Text(names), state)
+    data = as_dict(graph)
+    lines = [
+        f"{kind.replace('_', ' ')}s: {count['total']}, {count['missing']} missing"
+        for kind, count in data["counts"].items()
+    ]
+    steps = data["cost"]["steps"]
+    estimate = data["cost"]["seconds"]
+    lines.append(
+        f"to train: {steps['language_adapter']} MLM steps, {steps['task_adapter']} task-adapter steps"
+        + (f", plus {data['cost']['unknown_steps']} trainings of unknown length" if data["cost"]["unknown_steps"] else "")
+        + (f"; about {_duration(estimate)} at the rate measured here" if estimate else "")
+    )
+    lines.append(f"cells: {data['cells']['total']}, {data['cells']['missing']} without a record")
+    lines += [f"note: {text}" for text in graph.scope.notices]
+    return [table, Text("\n".join(lines))]
+
+
+def _backbone(graph: Plan) -> dict[str, Any]:
+    backbone = graph.scope.backbone
+    present = backbone.folder is not None
+    if not present:
+        from huggingface_hub import try_to_load_from_cache
+
+        present = isinstance(
+            try_to_load_from_cache(backbone.source, "model.safetensors", revision=backbone.revision), str
+        )
+    return {
+        "kind": "backbone",
+        "fingerprint": backbone.fingerprint,
+        "present": present,
+        "used_by": [chosen for chosen in graph.experiment.strategies],
+        "seed": None,
+        "languages": [],
+        "source": f"{backbone.identity['id']}@{backbone.identity['revision']}",
+    }
+
+
+def _artifact(graph: Plan, job: Job) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "kind": job.kind,
+        "fingerprint": job.fingerprint,
+        "present": graph.present(job),
+        "used_by": list(graph.used_by.get(job.fingerprint, ())),
+        "seed": None,
+        "languages": [],
+        "source": None,
+    }
+    if isinstance(job, LanguageAdapterJob):
+        data |= {"languages": [job.language], "source": str(job.folder) if job.folder else job.text and job.text.origin}
+    elif isinstance(job, TaskAdapterJob):
+        languages = [adapter.language if adapter else None for adapter in job.cycle]
+        data |= {"seed": job.seed, "languages": languages, "source": job.train.origin, "task": job.task.name}
+    elif isinstance(job, PredictionJob):
+        data |= {"seed": job.task_adapter.seed, "languages": [job.data.language], "source": job.data.origin}
+        data["task"] = job.task.name
+    return data
+
+
+def _name(job: Job) -> str:
+    return f"LA {job.language}" if isinstance(job, LanguageAdapterJob) else f"TA {job.task.name}"  # type: ignore[attr-defined]
+
+
+def _detail(job: Job) -> str:
+    if isinstance(job, LanguageAdapterJob):
+        return str(job.folder) if job.folder else (job.text.origin if job.text else "")
+    assert isinstance(job, TaskAdapterJob)
+    cycle = " ".join(adapter.language if adapter else "none" for adapter in job.cycle)
+    return f"{job.train.dataset} on {cycle}" + (", last layer dropped" if job.drop_last else "")
+
+
+def _steps(job: Job) -> int | None:
+    hyper = job.hyper  # type: ignore[attr-defined]
+    if hyper["steps"]:
+        return int(hyper["steps"])
+    if isinstance(job, TaskAdapterJob):
+        examples = job.train.count(job.task.labels, job.task.label_map)
+        return None if examples is None else -(-examples // hyper["batch"]) * int(hyper["epochs"])
+    return None
+
+
+def _seconds_a_step(graph: Plan) -> dict[str, float]:
+    identity, totals = graph.scope.backbone.identity, defaultdict(lambda: [0.0, 0.0])
+    for stored in graph.store:
+        if stored.manifest.get("backbone") == identity and stored.manifest.get("steps"):
+            totals[stored.kind][0] += stored.manifest["seconds"]
+            totals[stored.kind][1] += stored.manifest["steps"]
+    return {kind: seconds / steps for kind, (seconds, steps) in totals.items()}
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,155 @@
+"""Records → tables: strategies × languages, mean over seeds ± standard deviation, coverage."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xleval.fingerprint import digest
+from xleval.records import Record
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Scores of one strategy on one language, a value a seed, in [0, 1]; ``failed`` counts failed seeds."""
+
+    scores: Mapping[int, float] = field(default_factory=dict)
+    failed: int = 0
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over seeds, None without any."""
+        return statistics.fmean(self.scores.values()) if self.scores else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over seeds (n − 1), None with fewer than two."""
+        return statistics.stdev(self.scores.values()) if len(self.scores) > 1 else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One strategy. ``average`` has the mean over all languages of the table for each seed that has all."""
+
+    strategy: str
+    entries: Mapping[str, Entry]
+    average: Entry
+
+    @property
+    def coverage(self) -> tuple[int, int]:
+        """Languages with a score, and languages of the table."""
+        return sum(bool(entry.scores) for entry in self.entries.values()), len(self.entries)
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """One task under one backbone, data limit and version: never mixed with another."""
+
+    task: str
+    version: str
+    metric: str
+    backbone: str
+    limit: str
+    languages: tuple[str, ...]
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def caption(self) -> str:
+        """What the table shows, in one line."""
+        limit = f", limited to {self.limit} examples a split" if self.limit else ""
+        return (
+            f"{self.task} (version {self.version}), {self.metric} × 100, {self.backbone}{limit}: "
+            f"mean ± SD over {len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """All tables of some records; renders itself for terminals, papers and programs."""
+
+    tables: tuple[TaskTable, ...]
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
+    def to_markdown(self) -> str:
+        """GitHub-flavoured Markdown."""
+        from xleval.report.render import markdown
+
+        return markdown(self)
+
+    def to_latex(self) -> str:
+        """LaTeX with booktabs rules."""
+        from xleval.report.render import latex
+
+        return latex(self)
+
+    def to_csv(self) -> str:
+        """One line a (task, strategy, language, seed); scores in [0, 1]."""
+        from xleval.report.render import csv_text
+
+        return csv_text(self)
+
+    def to_json(self) -> str:
+        """Everything, nested by task, strategy and language; scores in [0, 1]."""
+        from xleval.report.render import json_text
+
+        return json_text(self)
+
+
+def tabulate(records: Iterable[Record], runs: Mapping[str, Record]) -> Table:
+    """Tables of ``eval`` records; ``runs`` are the ``run`` records that they refer to."""
+    groups: dict[tuple[str, ...], dict[tuple[str, str], dict[str, list[tuple[int, float | None]]]]] = {}
+    metrics: dict[tuple[str, ...], str] = {}
+    for record in records:
+        run = runs.get(record["run_id"])
+        if run is None:
+            continue
+        limit = record.get("limit")
+        backbone = run["backbone"]
+        group = (
+            record["task"],
+            record["task_version"],
+            f"{backbone['id']}@{backbone['revision'][:14]}",
+            f"{limit['examples']} (seed {limit['seed']})" if limit else "",
+        )
+        row = (run["strategy"]["name"], _configuration(run))
+        value = None
+        if record["status"] == "ok":
+            metric, scored = next(iter(record["metrics"].items()))
+            metrics[group], value = metric, scored["value"]
+        by_language = groups.setdefault(group, {}).setdefault(row, defaultdict(list))
+        by_language[record["language"]].append((run["seed"], value))
+    return Table(tuple(_table(group, rows, metrics.get(group, "score")) for group, rows in groups.items()))
+
+
+def _table(group: tuple[str, ...], rows: Mapping[tuple[str, str], Any], metric: str) -> TaskTable:
+    languages = tuple(dict.fromkeys(lang for by_language in rows.values() for lang in by_language))
+    names = [name for name, _ in rows]
+    made = []
+    for (name, configuration), by_language in rows.items():
+        label = name if names.count(name) == 1 else f"{name} [{configuration[:6]}]"
+        entries = {lang: _entry(by_language.get(lang, [])) for lang in languages}
+        whole = set.intersection(*(set(entry.scores) for entry in entries.values()))
+        average = {
+            seed: statistics.fmean(entry.scores[seed] for entry in entries.values()) for seed in sorted(whole)
+        }
+        made.append(Row(label, entries, Entry(average)))
+    seeds = sorted({seed for by_language in rows.values() for found in by_language.values() for seed, _ in found})
+    task, version, backbone, limit = group
+    return TaskTable(task, version, metric, backbone, limit, languages, tuple(made), tuple(seeds))
+
+
+def _entry(found: list[tuple[int, float | None]]) -> Entry:
+    scores = {seed: value for seed, value in sorted(found, key=lambda pair: pair[0]) if value is not None}
+    return Entry(scores, sum(value is None for _, value in found))
+
+
+def _configuration(run: Record) -> str:
+    # Runs that differ in more than seed and target are rows of their own.
+    training = (run["train_on"], run["drop_last"]) if run["target_scope"] == "shared" else None
+    return digest([run["hyperparameters"], run["source"], run["env"]["precision"], training])

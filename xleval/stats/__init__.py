@@ -1,0 +1,1 @@
+"""Statistics: pure functions on integer count arrays, no I/O, no torch."""

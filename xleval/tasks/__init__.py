@@ -1,0 +1,1 @@
+"""Tasks: what a YAML says, where its rows lie, how they are read, and how each family learns from them."""

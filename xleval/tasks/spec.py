@@ -1,0 +1,171 @@
+"""A task or a source data set as its YAML describes it, checked key by key.
+
+``load_spec`` is all that ``xleval ls tasks`` needs: it reads text, never data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError, model_validator
+
+from xleval.errors import UserError
+from xleval.tasks.faults import Fault, describe, place_of
+from xleval.tasks.layout import NEEDED, DataSpec, Family, Model, Split, Text
+
+
+class _Spec(Model):
+    """What tasks and source data sets have in common."""
+
+    name: Text
+    version: Text
+    """Raised when rows, labels or scoring change: scores of two versions are not compared."""
+    family: Family
+    summary: Text
+    licence: Text
+    citation: Text
+    """BibTeX."""
+    homepage: Text
+    errata: tuple[Text, ...] = ()
+    notes: str = ""
+    label_map: dict[Text, Text] = {}
+    """Label in the files → label in use."""
+    data: DataSpec
+
+    @model_validator(mode="after")
+    def _one_line(self) -> _Spec:
+        if "\n" in self.summary.strip():
+            raise ValueError("summary: write one line")
+        for place, form in self.data.forms():
+            if form.format == "conll":
+                continue
+            missing = [role for role in NEEDED[self.family] if role not in form.columns]
+            if missing:
+                raise ValueError(
+                    f"data.{place}.columns: {self.family} needs {', '.join(missing)} (write: {missing[0]}: column)"
+                )
+        return self
+
+
+class TaskSpec(_Spec):
+    """A task: an evaluation split in many languages, and labelled data in one language to learn from."""
+
+    kind: Literal["task"]
+    languages: tuple[Text, ...]
+    """Codes of the language registry."""
+    labels: tuple[Text, ...]
+    """In the order of the head's outputs."""
+    source: Text
+    """The source data set that a task adapter learns from unless ``--source`` names another."""
+    source_language: Text = "eng"
+    """The language of a user's own folder of training data."""
+    parallel: bool = False
+    """Whether items with the same id say the same thing in every language."""
+    metric: Literal["accuracy", "f1"]
+    split: Split = "test"
+    hyperparameters: dict[str, int | float | str] = {}
+    hyperparameters_source: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TaskSpec:
+        for key, values in (("languages", self.languages), ("labels", self.labels)):
+            if not values:
+                raise ValueError(f"{key}: name at least one")
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                raise ValueError(f"{key}: {twice[0]!r} stands there twice")
+        for label, target in self.label_map.items():
+            if target not in self.labels:
+                raise ValueError(f"label_map: {label} → {target!r} is none of the labels ({', '.join(self.labels)})")
+        if self.family == "token-classification" and "O" not in self.labels:
+            raise ValueError("labels: tags need 'O', the tag of words outside of entities")
+        _check_hyperparameters(self.hyperparameters)
+        return self
+
+
+class SourceSpec(_Spec):
+    """Labelled data with splits train and dev in one language."""
+
+    kind: Literal["source"]
+    language: Text
+
+    @model_validator(mode="after")
+    def _trainable(self) -> SourceSpec:
+        data = self.data
+        for place in (*data.upstream, data.hub, data.raw):
+            missing = [split for split in ("train", "dev") if place is not None and split not in place.files]
+            if missing:
+                raise ValueError(f"data: a source needs train and dev, a place lacks files for {' and '.join(missing)}")
+        return self
+
+
+def load_spec(path: Path) -> TaskSpec | SourceSpec:
+    """The spec in a YAML file.
+
+    Raises:
+        UserError: every fault of the file, each with line, key and remedy.
+        OSError: the file cannot be read.
+    """
+    node, value = _parse(path)
+    kind = value.get("kind")
+    model = {"task": TaskSpec, "source": SourceSpec}.get(kind if isinstance(kind, str) else "")
+    if model is None:
+        raise UserError(f"{path}:{place_of(node, ('kind',))}: kind is {kind!r}; write `kind: task` or `kind: source`")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        faults = [describe(fault, model, node) for fault in error.errors(include_url=False)]
+        raise UserError("\n".join(f"{path}:{fault}" for fault in faults)) from None
+
+
+def _parse(path: Path) -> tuple[Any, dict[str, Any]]:
+    import yaml
+
+    loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        loader = loader_class(path.read_bytes())
+        node = loader.get_single_node()
+        twice = next(_repeated_keys(node), None)
+        if twice is not None:
+            raise UserError(f"{path}:{twice.line}: {twice.text}")
+        value = loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not YAML in UTF-8: {str(error).splitlines()[0]}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: empty or no mapping; a spec begins with `kind: task` or `kind: source`")
+    return node, value
+
+
+def _repeated_keys(node: Any) -> Iterator[Fault]:
+    # YAML forbids equal keys; PyYAML silently keeps the last.
+    values = getattr(node, "value", None)
+    if not isinstance(values, list):
+        return
+    seen: set[str] = set()
+    for item in values:
+        if not isinstance(item, tuple):
+            yield from _repeated_keys(item)
+            continue
+        key, child = item
+        if key.value in seen:
+            yield Fault(key.start_mark.line + 1, f"key {key.value!r} stands there twice; keep one")
+        if isinstance(key.value, str):
+            seen.add(key.value)
+        yield from _repeated_keys(child)
+
+
+def _check_hyperparameters(given: dict[str, int | float | str]) -> None:
+    from xleval.hyperparameters import parsed
+
+    for key, value in given.items():
+        if not key.startswith("train."):
+            raise ValueError(f"hyperparameters: {key!r} is not of the group `train.`, the only one a task may set")
+        try:
+            parsed(key, value)
+        except UserError as error:
+            raise ValueError(f"hyperparameters: {error}") from None

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
+
 from xleval_demo.chance import Chance, number
 from xleval_demo.concepts import GRAMMAR, ROOTS
 from xleval_demo.data import DATASETS, DemoData
@@ -68,7 +70,9 @@ def test_output_does_not_depend_on_the_hash_seed() -> None:
 
     def run(seed: str) -> str:
         env = {"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(path for path in sys.path if path)}
-        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
         return done.stdout
 
     assert run("1") == run("2") != ""
@@ -123,7 +127,9 @@ def test_no_premise_or_sentence_is_in_two_splits() -> None:
         texts = []
         for split in ("train", "dev", "test"):
             found = rows(dataset, split, SOURCE)
-            texts.append({row["premise"] if dataset == "demo-nli" else " ".join(row["tokens"]) for row in found})
+            texts.append(
+                {row["premise"] if dataset == "demo-nli" else " ".join(row["tokens"]) for row in found}
+            )
         for i, j in ((0, 1), (0, 2), (1, 2)):
             assert not texts[i] & texts[j], dataset
 
@@ -177,7 +183,7 @@ def bag_of_words_accuracy(sides: tuple[str, ...]) -> float:
 
     def features(row: dict[str, Any]) -> list[str]:
         words = [f"{side}:{word}" for side in sides for word in row[side].split()]
-        return words + [a + b for a, b in zip(words, words[1:], strict=False)]
+        return words + [a + b for a, b in pairwise(words)]
 
     counts: dict[str, Counter[str]] = {label: Counter() for label in LABELS}
     for row in rows("demo-nli", "train", SOURCE):
@@ -211,8 +217,8 @@ def test_distance_follows_from_the_knobs() -> None:
     assert distance_of(MadeLanguage("qza", "X", seen=True, cognates=0.5)) == 0.3
     assert distance_of(MadeLanguage("qza", "X", seen=False, cognates=0.5, order="SOV", script="Grek")) == 0.55
     everything = MadeLanguage(
-        "qza", "X", seen=True, cognates=0, order="VSO", adjective_first=False, plural="prefix", tense="prefix",
-        case="prefix", negation="suffix", script="Cyrl",
+        "qza", "X", seen=True, cognates=0, order="VSO", adjective_first=False, script="Cyrl",
+        plural="prefix", tense="prefix", case="prefix", negation="suffix",
     )  # fmt: skip
     assert everything.distance == 1.0
     assert all(0 < language.distance < 1 for language in TARGETS)
@@ -263,7 +269,9 @@ MEANING = Meaning(
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.code)
 def test_order_and_affixes_stand_where_the_knobs_say(language: MadeLanguage) -> None:
     tokens = render(MEANING, language.code)
-    at = {role: min(i for i, t in enumerate(tokens) if t.role == role) for role in ("subject", "verb", "object")}
+    at = {
+        role: min(i for i, t in enumerate(tokens) if t.role == role) for role in ("subject", "verb", "object")
+    }
     order = "".join(sorted("SVO", key=lambda slot: at[{"S": "subject", "V": "verb", "O": "object"}[slot]]))
     assert order == language.order
     subject = [t.pos for t in tokens if t.role == "subject"]
@@ -299,6 +307,7 @@ def test_title_stands_outside_the_name() -> None:
 
 
 def test_amount_of_text_is_a_knob() -> None:
+    assert DemoData().languages == tuple(CODES)
     for language in LANGUAGES:
         text = DemoData().text(language.code)
         assert len(text) == language.lines

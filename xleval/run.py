@@ -270,7 +270,7 @@ class _Recorder:
                 {"role": "task", "id": f"sha256:{adapter.fingerprint}", "sha256": _weights(manifest)},
             ],
             "source_lang": adapter.source_language,
-            "source": {"train": adapter.train.origin_id, "dev": adapter.dev.origin_id},
+            "source": {split: f"{d.dataset}@{d.revision}" for split, d in (("train", adapter.train), ("dev", adapter.dev))},
             "train_on": [str(module) for module in cell.recipe.train_on],
             "drop_last": cell.recipe.drop_last,
             "hyperparameters": dict(adapter.hyper),

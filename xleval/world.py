@@ -14,13 +14,12 @@ from xleval.errors import UserError
 from xleval.experiment import Experiment, Suite
 from xleval.recipe import World
 from xleval.tasks.sources import DataOptions, Located, locate, locate_folder
-from xleval.tasks.spec import SourceSpec
 from xleval.tasks.texts import Text, find_text
 
 if TYPE_CHECKING:
     from xleval.host import Host
     from xleval.languages import Language
-    from xleval.tasks.spec import TaskSpec
+    from xleval.tasks.spec import SourceSpec, TaskSpec
 
 DEFAULT_SUITE = "demo"
 
@@ -67,8 +66,7 @@ class Scope:
     def source_language(self, task: TaskSpec) -> Language:
         """The language of the task's labelled training data."""
         source = self._source(task)
-        code = source.language if isinstance(source, SourceSpec) else task.source_language
-        return self.host.languages.get(code)
+        return self.host.languages.get(task.source_language if isinstance(source, Path) else source.language)
 
     def source_data(self, task: TaskSpec) -> tuple[Located, Located]:
         """Train and dev split of the task's source data: the task's default, or what ``--source`` says."""
@@ -86,14 +84,11 @@ class Scope:
         """Unlabelled text of a language, or None."""
         return find_text(language, self.experiment.text_dir, self.host.providers)
 
-    def _source(self, task: TaskSpec) -> SourceSpec | TaskSpec | Path:
+    def _source(self, task: TaskSpec) -> SourceSpec | Path:
         given = self.experiment.sources.get(task.name)
         if given is not None and (Path(given).is_dir() or "/" in given):
             return Path(given)
-        name = given or task.source
-        if name == task.name:  # a data set with training data of its own
-            return task
-        found = self.host.sources.get(name)
+        found = self.host.sources.get(given or task.source)
         if found.family != task.family:
             raise UserError(
                 f"--source {task.name}={found.name}: {found.name} is for {found.family}, {task.name} is {task.family}"

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from xleval_demo.entailment import nli_items
 from xleval_demo.entities import ner_items
 from xleval_demo.grammar import render, sentence
-from xleval_demo.languages import SOURCE, made_language
+from xleval_demo.languages import LANGUAGES, SOURCE, made_language
 from xleval_demo.meaning import Split
 from xleval_demo.text import unlabelled
 
@@ -24,6 +24,11 @@ class DemoData:
     name = "demo"
     version = "1"
     """Raised whenever the generated output changes."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the made languages, the source first."""
+        return tuple(language.code for language in LANGUAGES)
 
     def rows(self, dataset: str, split: str, language: str) -> list[dict[str, Any]]:
         """Rows of a split. Raises ValueError that names an unknown data set, split or language.

@@ -17,18 +17,18 @@ from xleval_demo.languages import made_language
 from xleval_demo.meaning import Meaning, Thing, draw_event, draw_name, draw_news, draw_noun, draw_tense
 
 OPENINGS = {"entailment": "so", "neutral": "also", "contradiction": "but"}
-CONNECTED = 0.7
+CONNECTED = 0.85
 """Share of following clauses that open with their connective."""
 
 
 def draw_paragraph(chance: Chance) -> tuple[Meaning, ...]:
     """Two clauses that belong together, or one that reports."""
     kind = chance.unit()
-    if kind < 0.6:
+    if kind < 0.7:
         return _argument(chance)
-    if kind < 0.75:
+    if kind < 0.8:
         return _cause(chance)
-    if kind < 0.85:
+    if kind < 0.88:
         return _question(chance)
     first = draw_news(chance)
     second = draw_news(chance)

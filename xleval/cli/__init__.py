@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -89,6 +90,7 @@ def main() -> None:
     """Entry point: turns what a user can mend into one message and an exit code."""
     from xleval.errors import UserError
 
+    warnings.formatwarning = lambda message, *rest, **more: f"warning: {message}\n"
     try:
         code = cli.main(standalone_mode=False)
         # Standard output may be a closed pipe (`xleval ls languages | head`).

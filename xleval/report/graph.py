@@ -147,7 +147,11 @@ def _steps(job: Job) -> int | None:
     if hyper["steps"]:
         return int(hyper["steps"])
     if isinstance(job, TaskAdapterJob):
-        examples = job.train.count(job.task.labels, job.task.label_map)
+        data = job.train
+        if data.place.pinned:  # not to be downloaded for a count
+            examples = data.expected if data.limit is None else min(data.limit, data.expected or data.limit)
+        else:
+            examples = len(data.rows(job.task.labels, job.task.label_map))
         return None if examples is None else -(-examples // hyper["batch"]) * int(hyper["epochs"])
     return None
 

@@ -6,12 +6,16 @@ made of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xleval.errors import UserError
-from xleval.tasks.layout import Form
-from xleval.tasks.readers import RawRow, decoded, lines_of, refuse_unlabelled
+from xleval.tasks.raw import RawRow, decoded, lines_of, refuse_unlabelled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from xleval.tasks.layout import Form
 
 #: Marks the start of a document in CoNLL-2003; no token.
 _DOCUMENT = "-DOCSTART-"
@@ -34,7 +38,8 @@ def read_conll(path: Path, form: Form, code: str) -> Iterator[RawRow]:
         for offset, token in enumerate(tokens):
             if not token:
                 raise UserError(f"{path}:{line + offset}: empty token")
-        yield RawRow(line, None, tokens=tuple(tokens), tags=tuple(bio(tags) if form.scheme == "iob1" else tags))
+        found_tags = bio(tags) if form.scheme == "iob1" else tags
+        yield RawRow(line, None, tokens=tuple(tokens), tags=tuple(found_tags))
 
 
 def bio(tags: Sequence[str]) -> list[str]:

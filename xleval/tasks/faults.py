@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from xleval.errors import nearest
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 #: pydantic's kind of error → the remedy, where its own message does not hold one.
 _REMEDIES = {
@@ -45,13 +47,12 @@ def describe(error: Mapping[str, Any], model: type[BaseModel], node: Any) -> Fau
         hint = nearest(str(path[-1]), _known_keys(model, path[:-1]))
         text = f"unknown key {key!r}{hint}"
     elif kind == "string_pattern_mismatch" and path and path[-1] == "revision":
-        text = f"{key}: {error['input']!r} is no commit; write its 40 hexadecimal digits, for branches and tags move"
+        text = f"{key}: {error['input']!r} is no commit; write its 40 hexadecimal digits (branches move)"
     elif kind == "value_error":
-        text = str(error["msg"]).removeprefix("Value error, ")
-        if path:
-            text = f"{key}: {text}"
-        else:
-            path = _leading_key(text)
+        # Our own checks say which key below the model they are about, if any.
+        inner, text = _leading_key(str(error["msg"]).removeprefix("Value error, "))
+        path = (*path, *inner)
+        text = f"{'.'.join(map(str, path))}: {text}" if path else text
     else:
         said = _REMEDIES.get(kind) or str(error["msg"])
         given = "" if kind == "missing" else f" (found {error['input']!r:.60})"
@@ -84,11 +85,11 @@ def _is_alternative(part: str) -> bool:
     return part in ("str", "int", "float", "[key]") or part.startswith(("dict[", "constrained-", "function-"))
 
 
-def _leading_key(text: str) -> tuple[str | int, ...]:
-    head, colon, _ = text.partition(":")
+def _leading_key(text: str) -> tuple[tuple[str | int, ...], str]:
+    head, colon, rest = text.partition(": ")
     if not colon or " " in head:
-        return ()
-    return tuple(int(part) if part.isdigit() else part for part in head.split("."))
+        return (), text
+    return tuple(int(part) if part.isdigit() else part for part in head.split(".")), rest
 
 
 def _known_keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:

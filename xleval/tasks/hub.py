@@ -11,9 +11,12 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xleval.errors import UserError
-from xleval.tasks.layout import HubFiles, RawFiles
+
+if TYPE_CHECKING:
+    from xleval.tasks.layout import HubFiles, RawFiles
 
 RAW_ENDPOINT = "https://raw.githubusercontent.com"
 _TRIES = 4
@@ -60,7 +63,7 @@ def raw_file(raw: RawFiles, name: str, *, offline: bool, remedy: str) -> Path:
     """Local path of a file of a GitHub repository; downloaded when not cached.
 
     Raises:
-        UserError: not in the cache while offline (with ``remedy``), not downloadable, or other bytes than pinned.
+        UserError: not in the cache while offline (with ``remedy``), no download, or other bytes than pinned.
     """
     path = _cache() / raw.repo / raw.revision / name
     if not path.is_file():
@@ -80,7 +83,8 @@ def raw_file(raw: RawFiles, name: str, *, offline: bool, remedy: str) -> Path:
                 stream.write(data)
             Path(stream.name).replace(path)
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); set XLEVAL_CACHE to another folder") from None
+            said = f"cannot be written ({error.strerror}); set XLEVAL_CACHE to another folder"
+            raise UserError(f"{path}: {said}") from None
     return path
 
 

@@ -18,6 +18,7 @@ Role = Literal["id", "text_a", "text_b", "label", "tokens", "tags"]
 
 #: A branch or tag moves; a commit does not.
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+RepoName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -48,7 +49,7 @@ class Form(Model):
     separator: Literal["whitespace", "tab"] = "whitespace"
     """What stands between the columns of a ``conll`` file."""
     scheme: Literal["bio", "iob1"] = "bio"
-    """``iob1``: tags begin with B- only between two entities of one type (CoNLL-2003); made BIO on reading."""
+    """``iob1``: tags begin with B- only between two entities of one type (CoNLL-2003); read as BIO."""
     token_prefix: str = ""
     """Cut from every token of a file whose every token has it (WikiANN's ``en:``); may contain {lang}."""
     where: dict[str, str] = {}
@@ -59,6 +60,19 @@ class Form(Model):
     """Names of labels stored as integers, from 0."""
     unlabelled: str = ""
     """Why files of this place may lack gold labels, and where to get some."""
+
+    @model_validator(mode="after")
+    def _addressable(self) -> Form:
+        by_place = self.format == "conll" or (self.format in ("tsv", "csv") and not self.header)
+        for role, column in self.columns.items():
+            if isinstance(column, int) != by_place:
+                asked = "its position, from 0" if by_place else "its name"
+                raise ValueError(
+                    f"columns: {role}: {column!r}; a column of this {self.format} is given by {asked}"
+                )
+        if self.where and by_place:
+            raise ValueError(f"where: needs names of columns, and this {self.format} has none")
+        return self
 
 
 class LocalFiles(Form):
@@ -73,7 +87,7 @@ class LocalFiles(Form):
 class HubFiles(Form):
     """Files of a data set on the Hugging Face hub, at a commit; names may contain {lang} and globs."""
 
-    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    repo: RepoName
     revision: Revision
     files: dict[Split, Text]
 
@@ -81,7 +95,7 @@ class HubFiles(Form):
 class RawFiles(Form):
     """Files of a GitHub repository, at a commit; names may contain {lang}."""
 
-    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    repo: RepoName
     revision: Revision
     files: dict[Split, Text]
     sha256: dict[str, Sha256] = {}
@@ -106,7 +120,7 @@ class DataSpec(Model):
     codes: dict[str, Text] = {}
     """The registry's code of a language → the data set's own, where they differ."""
     folder: str = ""
-    """Name of the upstream layout that a user's own folder (``--source TASK=FOLDER``) is in; empty: the first."""
+    """Name of the upstream layout of a user's own folder (``--source TASK=FOLDER``); empty: the first."""
     rows: dict[Split, int | dict[str, int]] = {}
     """Rows of a split at the pinned revision, per language code where they differ."""
 
@@ -116,7 +130,7 @@ class DataSpec(Model):
             raise ValueError("names no place: give one of upstream, hub, raw, generated")
         names = [layout.name for layout in self.upstream]
         if self.folder and self.folder not in names:
-            raise ValueError(f"folder: {self.folder!r} is none of the upstream layouts ({', '.join(names) or 'none'})")
+            raise ValueError(f"folder: {self.folder!r} is no upstream layout ({', '.join(names) or 'none'})")
         return self
 
     def code(self, language: str) -> str:
@@ -130,8 +144,8 @@ class DataSpec(Model):
 
     def folder_layout(self) -> LocalFiles | None:
         """The layout of a user's own train and dev files."""
-        named = [layout for layout in self.upstream if layout.name == self.folder]
-        return (named or list(self.upstream) or [None])[0]
+        found = [layout for layout in self.upstream if self.folder in ("", layout.name)]
+        return found[0] if found else None
 
     def forms(self) -> list[tuple[str, Form]]:
         """Every place with files, by its path in the YAML."""

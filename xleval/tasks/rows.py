@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from xleval.errors import UserError
-from xleval.tasks.layout import Family
-from xleval.tasks.readers import RawRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from xleval.tasks.layout import Family
+    from xleval.tasks.raw import RawRow
 
 
 class SequenceRow(NamedTuple):
@@ -66,15 +69,16 @@ def numbered(
         return memo[label]
 
     if family == "token-classification":
-        return [
-            TokenRow(row.id or "", row.tokens, tuple(number(tag, row.line + i * tag_lines) for i, tag in enumerate(row.tags)))
-            for row in raw
-        ]
+        found = []
+        for row in raw:
+            tags = tuple(number(tag, row.line + i * tag_lines) for i, tag in enumerate(row.tags))
+            found.append(TokenRow(row.id or "", row.tokens, tags))
+        return found
     return [SequenceRow(row.id or "", row.text_a, row.text_b, number(row.label, row.line)) for row in raw]
 
 
 def drawn(rows: list[T], limit: int | None, seed: int) -> list[T]:
-    """At most ``limit`` rows, drawn at random, in their order; a smaller limit draws a subset of a larger one.
+    """At most ``limit`` rows, drawn at random, in their order; a smaller limit draws a subset of a larger.
 
     Only ``random()`` is used: its sequence is the same in every version of Python.
     """

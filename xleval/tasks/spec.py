@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError, model_validator
 
 from xleval.errors import UserError
 from xleval.tasks.faults import Fault, describe, place_of
 from xleval.tasks.layout import NEEDED, DataSpec, Family, Model, Split, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class _Spec(Model):
@@ -27,7 +29,8 @@ class _Spec(Model):
     licence: Text
     citation: Text
     """BibTeX."""
-    homepage: Text
+    homepage: str = ""
+    """Where the data set is to be had; needless only for generated data."""
     errata: tuple[Text, ...] = ()
     notes: str = ""
     label_map: dict[Text, Text] = {}
@@ -35,17 +38,18 @@ class _Spec(Model):
     data: DataSpec
 
     @model_validator(mode="after")
-    def _one_line(self) -> _Spec:
+    def _whole(self) -> _Spec:
         if "\n" in self.summary.strip():
             raise ValueError("summary: write one line")
+        if not self.homepage and not self.data.generated:
+            raise ValueError("homepage: missing; say where the data set is to be had")
         for place, form in self.data.forms():
-            if form.format == "conll":
-                continue
             missing = [role for role in NEEDED[self.family] if role not in form.columns]
-            if missing:
-                raise ValueError(
-                    f"data.{place}.columns: {self.family} needs {', '.join(missing)} (write: {missing[0]}: column)"
-                )
+            if form.format == "conll" and self.family != "token-classification":
+                raise ValueError(f"data.{place}.format: conll is for token-classification")
+            if form.format != "conll" and missing:
+                needs = f"{self.family} needs {', '.join(missing)}"
+                raise ValueError(f"data.{place}.columns: {needs} (write `{missing[0]}: COLUMN`)")
         return self
 
 
@@ -78,7 +82,9 @@ class TaskSpec(_Spec):
                 raise ValueError(f"{key}: {twice[0]!r} stands there twice")
         for label, target in self.label_map.items():
             if target not in self.labels:
-                raise ValueError(f"label_map: {label} → {target!r} is none of the labels ({', '.join(self.labels)})")
+                raise ValueError(
+                    f"label_map: {label} → {target!r} is none of the labels ({', '.join(self.labels)})"
+                )
         if self.family == "token-classification" and "O" not in self.labels:
             raise ValueError("labels: tags need 'O', the tag of words outside of entities")
         _check_hyperparameters(self.hyperparameters)
@@ -97,7 +103,8 @@ class SourceSpec(_Spec):
         for place in (*data.upstream, data.hub, data.raw):
             missing = [split for split in ("train", "dev") if place is not None and split not in place.files]
             if missing:
-                raise ValueError(f"data: a source needs train and dev, a place lacks files for {' and '.join(missing)}")
+                lacks = " and ".join(missing)
+                raise ValueError(f"data: a source needs train and dev, a place lacks files for {lacks}")
         return self
 
 
@@ -110,14 +117,27 @@ def load_spec(path: Path) -> TaskSpec | SourceSpec:
     """
     node, value = _parse(path)
     kind = value.get("kind")
-    model = {"task": TaskSpec, "source": SourceSpec}.get(kind if isinstance(kind, str) else "")
+    models: dict[Any, type[TaskSpec] | type[SourceSpec]] = {"task": TaskSpec, "source": SourceSpec}
+    model = models.get(kind) if isinstance(kind, str) else None
     if model is None:
-        raise UserError(f"{path}:{place_of(node, ('kind',))}: kind is {kind!r}; write `kind: task` or `kind: source`")
+        raise UserError(
+            f"{path}:{place_of(node, ('kind',))}: kind is {kind!r}; write `kind: task` or `kind: source`"
+        )
     try:
         return model.model_validate(value)
     except ValidationError as error:
         faults = [describe(fault, model, node) for fault in error.errors(include_url=False)]
         raise UserError("\n".join(f"{path}:{fault}" for fault in faults)) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds, unchecked but for repeated keys.
+
+    Raises:
+        UserError: no YAML, or no mapping.
+        OSError: the file cannot be read.
+    """
+    return _parse(path)[1]
 
 
 def _parse(path: Path) -> tuple[Any, dict[str, Any]]:
@@ -137,7 +157,7 @@ def _parse(path: Path) -> tuple[Any, dict[str, Any]]:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not YAML in UTF-8: {str(error).splitlines()[0]}") from None
     if not isinstance(value, dict):
-        raise UserError(f"{path}: empty or no mapping; a spec begins with `kind: task` or `kind: source`")
+        raise UserError(f"{path}: empty or no mapping; write `key: value` on each line")
     return node, value
 
 
@@ -164,7 +184,9 @@ def _check_hyperparameters(given: dict[str, int | float | str]) -> None:
 
     for key, value in given.items():
         if not key.startswith("train."):
-            raise ValueError(f"hyperparameters: {key!r} is not of the group `train.`, the only one a task may set")
+            raise ValueError(
+                f"hyperparameters: {key!r} is not of the group `train.`, the only one a task may set"
+            )
         try:
             parsed(key, value)
         except UserError as error:

@@ -12,7 +12,7 @@ from xleval.environment import environment, git_state
 from xleval.errors import UserError
 from xleval.events import CellFinished, Emit, Notice, RunFinished, RunStarted
 from xleval.executors import Outcome, Setting, Work
-from xleval.experiment import Experiment, make_experiment
+from xleval.experiment import make_experiment
 from xleval.fingerprint import file_digest
 from xleval.hyperparameters import group, merged
 from xleval.interrupt import shielded
@@ -73,7 +73,7 @@ def execute(graph: Plan, host: Host) -> Finished:
         }
         host.emit(RunStarted(counts, len(pending), results.folder))
         recorder = _Recorder(graph, results, pending, host.emit)
-        recorder.record_finished(set(job.fingerprint for jobs in work.predictions.values() for job in jobs))
+        recorder.record_finished({job.fingerprint for jobs in work.predictions.values() for job in jobs})
         name, _, address = experiment.executor.partition(":")
         executor = host.executors.get(name)
         for outcome in executor.execute(work, setting(graph), jobs=experiment.jobs, address=address, emit=host.emit):
@@ -164,7 +164,11 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
             there = graph.store.has(job.kind, job.fingerprint)
             intact[job.fingerprint] = graph.store.intact(job.kind, job.fingerprint)
             if there and not intact[job.fingerprint]:
-                emit(Notice(f"{job.kind.replace('_', ' ')} {job.fingerprint[:12]} in the store is damaged: making it again"))
+                emit(
+                    Notice(
+                        f"{job.kind.replace('_', ' ')} {job.fingerprint[:12]} in the store is damaged: making it again"
+                    )
+                )
         return not intact[job.fingerprint]
 
     predictions: dict[str, dict[str, PredictionJob]] = defaultdict(dict)
@@ -234,7 +238,9 @@ class _Recorder:
             "metrics": scored.metrics,
             "n_examples": len(ids),
             "counts": {stat: int(total) for stat, total in zip(scored.stats, sums, strict=True)},
-            "per_example": self.results.write_items(job.fingerprint[:32], ids, predictions, scored.stats, scored.counts),
+            "per_example": self.results.write_items(
+                job.fingerprint[:32], ids, predictions, scored.stats, scored.counts
+            ),
             "eval_seconds": store.manifest(job.kind, job.fingerprint)["seconds"],
             "created": _now(),
         }
@@ -270,7 +276,9 @@ class _Recorder:
                 {"role": "task", "id": f"sha256:{adapter.fingerprint}", "sha256": _weights(manifest)},
             ],
             "source_lang": adapter.source_language,
-            "source": {split: f"{d.dataset}@{d.revision}" for split, d in (("train", adapter.train), ("dev", adapter.dev))},
+            "source": {
+                split: f"{d.dataset}@{d.revision}" for split, d in (("train", adapter.train), ("dev", adapter.dev))
+            },
             "train_on": [str(module) for module in cell.recipe.train_on],
             "drop_last": cell.recipe.drop_last,
             "hyperparameters": dict(adapter.hyper),

@@ -120,9 +120,7 @@ def resolve_scope(experiment: Experiment, host: Host) -> Scope:
     for name, task in {**world_tasks, **tasks}.items():
         codes = (suite.languages.get(name) if suite else None) or task.languages
         declared = [host.languages.get(code) for code in codes]
-        unwritable = [
-            lang for lang in declared if lang.script in backbone.unsupported_scripts and lang not in asked
-        ]
+        unwritable = [lang for lang in declared if lang.script in backbone.unsupported_scripts and lang not in asked]
         if unwritable:
             left = ", ".join(f"{lang.code} ({lang.script})" for lang in unwritable)
             notices.append(f"{name}: left out {left}, which {backbone.name} has no vocabulary for")

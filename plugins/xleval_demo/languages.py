@@ -80,7 +80,7 @@ LANGUAGES: tuple[MadeLanguage, ...] = (
     MadeLanguage("qab", "Lumari", seen=True, cognates=0.85, sound_changes=(("f", "h"),), lines=2000),
     MadeLanguage(
         "qac", "Teskel", seen=True, cognates=0.75, adjective_first=False,
-        sound_changes=(("v", "w"),), consonants="ptkbdgmnslrwf", lines=2000,
+        sound_changes=(("g", "w"),), consonants="ptkbdwmnslrvf", lines=2000,
     ),
     MadeLanguage(
         "qad", "Bandru", seen=True, cognates=0.5, order="SOV",

@@ -21,8 +21,8 @@ CONNECTED = 0.85
 """Share of following clauses that open with their connective."""
 
 
-def draw_paragraph(chance: Chance) -> tuple[Meaning, ...]:
-    """Two clauses that belong together, or one that reports."""
+def draw_paragraph(chance: Chance) -> tuple[Meaning, Meaning]:
+    """Two clauses that belong together; the second opens with the connective that fits, where one does."""
     kind = chance.unit()
     if kind < 0.7:
         return _argument(chance)
@@ -32,48 +32,46 @@ def draw_paragraph(chance: Chance) -> tuple[Meaning, ...]:
         return _question(chance)
     first = draw_news(chance)
     second = draw_news(chance)
-    return (first, replace(second, subject=first.subject))
+    return first, replace(second, subject=first.subject)
 
 
 def unlabelled(code: str) -> list[str]:
     """The text of a language, one paragraph a line; how much there is of it is a knob of the language."""
-    lines = made_language(code).lines
-    return [
-        " ".join(sentence(meaning, code) for meaning in draw_paragraph(Chance("text", code, i)))
-        for i in range(lines)
-    ]
+    lines = []
+    for i in range(made_language(code).lines):
+        chance = Chance("text", code, i)
+        first, second = draw_paragraph(chance)
+        if not chance.happens(CONNECTED):
+            second = replace(second, opening=None)
+        lines.append(f"{sentence(first, code)} {sentence(second, code)}")
+    return lines
 
 
-def _argument(chance: Chance) -> tuple[Meaning, ...]:
+def _argument(chance: Chance) -> tuple[Meaning, Meaning]:
     label = chance.pick(tuple(OPENINGS))
     while True:
         first = draw_event(chance)
         second = follow(chance, first, label)
         if second is not None:
-            break
-    opening = OPENINGS[label] if chance.happens(CONNECTED) else None
-    return (first, replace(second, opening=opening))
+            return first, replace(second, opening=OPENINGS[label])
 
 
-def _cause(chance: Chance) -> tuple[Meaning, ...]:
+def _cause(chance: Chance) -> tuple[Meaning, Meaning]:
     cause, effect = chance.pick(concepts.CAUSES)
-    who = (
-        Thing(name=draw_name(chance, "PER"))
-        if chance.happens(0.3)
-        else draw_noun(chance, ("person", "animal"))
-    )
+    named = chance.happens(0.3)
+    who = Thing(name=draw_name(chance, "PER")) if named else draw_noun(chance, ("person", "animal"))
     tense = draw_tense(chance)
     before = Meaning(cause, who, tense=tense)
     after = Meaning(effect, replace(who, adjective=None), tense=tense)
     if chance.happens(0.5):
-        return (before, replace(after, opening="so" if chance.happens(CONNECTED) else None))
-    return (after, replace(before, opening="because" if chance.happens(CONNECTED) else None))
+        return before, replace(after, opening="so")
+    return after, replace(before, opening="because")
 
 
-def _question(chance: Chance) -> tuple[Meaning, ...]:
+def _question(chance: Chance) -> tuple[Meaning, Meaning]:
     answer = draw_event(chance) if chance.happens(0.5) else draw_news(chance)
     answer = replace(answer, negated=False)
     asked = [replace(answer, subject=Thing("who")), replace(answer, object=Thing("what"))]
     if answer.place:
         asked.append(replace(answer, place=Thing("where")))
-    return (replace(chance.pick(asked), question=True), answer)
+    return replace(chance.pick(asked), question=True), answer

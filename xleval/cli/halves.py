@@ -53,8 +53,7 @@ def score(ctx: click.Context, **options: Any) -> None:
 
     Takes the options of `xleval run`. Cells without a prediction are left out and counted.
     """
-    from rich.console import Console
-
+    from xleval.cli.screen import print_whole
     from xleval.plan import plan
     from xleval.report.render import terminal
     from xleval.run import score_stored
@@ -62,9 +61,7 @@ def score(ctx: click.Context, **options: Any) -> None:
     host = make_host(ctx)
     graph = plan(experiment_from(options), host)
     finished, without = score_stored(graph, host)
-    console = Console()
-    for renderable in terminal(finished.table):
-        console.print(renderable)
+    print_whole(terminal(finished.table))
     if without:
         click.echo(f"{without} cells have no prediction yet: run `xleval predict` with the same options", err=True)
         ctx.exit(1)

@@ -28,17 +28,14 @@ def results() -> None:
 @click.pass_context
 def show(ctx: click.Context, folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], as_json: bool) -> None:
     """Print the tables of a results folder. Exit code 1 if a cell failed."""
-    from rich.console import Console
-
+    from xleval.cli.screen import print_whole
     from xleval.report.render import terminal
 
     table, failed = _load(folder, task, strategy)
     if as_json:
         click.echo(table.to_json(), nl=False)
     else:
-        console = Console()
-        for renderable in terminal(table):
-            console.print(renderable)
+        print_whole(terminal(table))
     for message in failed:
         click.echo(f"failed: {message}", err=True)
     ctx.exit(1 if failed else 0)

@@ -53,13 +53,10 @@ def run(ctx: click.Context, print_config: bool, as_json: bool, **options: Any) -
     if as_json:
         click.echo(finished.table.to_json(), nl=False)
     else:
-        from rich.console import Console
-
+        from xleval.cli.screen import print_whole
         from xleval.report.render import terminal
 
-        console = Console()
-        for renderable in terminal(finished.table):
-            console.print(renderable)
+        print_whole(terminal(finished.table))
         click.echo(f"records: {Path(experiment.out) / 'records.jsonl'}   (xleval results show --out {experiment.out})")
     if finished.failed:
         for message in dict.fromkeys(

@@ -26,7 +26,11 @@ def make_language_adapter(
         if store.intact(job.kind, job.fingerprint):
             return
         assert job.text is not None
-        about: dict[str, Any] = {"language": job.language, "text": job.text.fingerprint, "hyperparameters": dict(job.hyper)}
+        about: dict[str, Any] = {
+            "language": job.language,
+            "text": job.text.fingerprint,
+            "hyperparameters": dict(job.hyper),
+        }
         with store.create(job.kind, job.fingerprint, about) as folder:
             result = train_language_adapter(job, session, store.partial(job.fingerprint), folder, engine, emit)
             about |= {

@@ -64,9 +64,13 @@ def train_language_adapter(
             "sub-words; at least 2 are needed: give more text or lower la.chunk"
         )
     model = session.masked_lm()
-    kind, extra = (SeqBnInvConfig, {"inv_adapter_reduction_factor": hyper["invertible"]}) if hyper["invertible"] else (
-        SeqBnConfig,
-        {},
+    kind, extra = (
+        (SeqBnInvConfig, {"inv_adapter_reduction_factor": hyper["invertible"]})
+        if hyper["invertible"]
+        else (
+            SeqBnConfig,
+            {},
+        )
     )
     torch.manual_seed(hyper["seed"])
     model.add_adapter(
@@ -91,7 +95,9 @@ def train_language_adapter(
         if epoch not in order:
             order.clear()
             order[epoch] = epoch_batches(lengths, batch, seed, epoch)
-        inputs, labels = mask(train[order[epoch][step % an_epoch]], session.tokenizer, hyper["mlm_probability"], (seed, step))
+        inputs, labels = mask(
+            train[order[epoch][step % an_epoch]], session.tokenizer, hyper["mlm_probability"], (seed, step)
+        )
         total = max(int((labels != -100).sum()), 1)
         rows = max(budget // chunks.shape[1], 1)
         for start in range(0, len(inputs), rows):

@@ -219,9 +219,7 @@ class Session:
             UserError: naming the option to change.
         """
         if self.backbone.folder is not None and self.backbone.head != "pooler":
-            raise UserError(
-                f"backbone {self.backbone.name} has no pooler weights: use --set train.head=two-layer"
-            )
+            raise UserError(f"backbone {self.backbone.name} has no pooler weights: use --set train.head=two-layer")
 
 
 def _parameters(model: Any, adapter: str) -> list[nn.Parameter]:

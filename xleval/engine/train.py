@@ -63,7 +63,9 @@ def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict
     rows, features = session.encoded(job.task, job.train, hyper["max_length"])
     dev_rows, dev = session.encoded(job.task, job.dev, hyper["max_length"])
     if not rows or not dev_rows:
-        raise UserError(f"{job.train.origin}: no training examples" if not rows else f"{job.dev.origin}: no dev examples")
+        raise UserError(
+            f"{job.train.origin}: no training examples" if not rows else f"{job.dev.origin}: no dev examples"
+        )
     if hyper.get("head") == "pooler":
         session.check_pooler()
     # Bank and slots first: they draw from the generator that initialises the task adapter.

@@ -1,0 +1,77 @@
+"""Batches: every example once, the papers' batch size, no padding to the maximum, never over budget."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xleval.engine.batching import by_length, epoch_batches, passes
+from xleval.tasks.features import Features
+
+LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(np.array)
+
+
+@given(LENGTHS, st.integers(1, 40), st.integers(0, 5), st.integers(0, 5))
+def test_an_epoch_has_every_example_once_in_full_batches(
+    lengths: np.ndarray, batch: int, seed: int, epoch: int
+) -> None:
+    batches = epoch_batches(lengths, batch, seed, epoch)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    sizes = sorted((len(b) for b in batches), reverse=True)
+    assert len(batches) == -(-len(lengths) // batch)
+    assert all(size == batch for size in sizes[:-1])
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    lengths = np.arange(1, 101)
+    order = [np.concatenate(epoch_batches(lengths, 8, seed, epoch)) for seed, epoch in ((1, 0), (1, 0), (1, 1), (2, 0))]
+    assert (order[0] == order[1]).all()
+    assert (order[0] != order[2]).any()
+    assert (order[0] != order[3]).any()
+
+
+def test_buckets_pad_little() -> None:
+    lengths = np.random.default_rng(0).integers(5, 120, 4000)
+    padded = sum(len(b) * lengths[b].max() for b in epoch_batches(lengths, 16, 0, 0))
+    assert padded / lengths.sum() < 1.05
+    assert len(lengths) * 120 / lengths.sum() > 1.8  # what padding to the maximum would cost
+
+
+@given(LENGTHS, st.integers(1, 500))
+def test_passes_stay_within_the_budget(lengths: np.ndarray, budget: int) -> None:
+    parts = list(by_length(lengths, budget))
+    assert sorted(np.concatenate(parts)) == list(range(len(lengths)))
+    for part in parts:
+        assert len(part) * lengths[part].max() <= budget or len(part) == 1
+
+
+def test_a_batch_is_cut_only_where_it_must_be() -> None:
+    assert [len(p) for p in passes(np.array([0, 1, 2]), np.array([10, 10, 10]), 30)] == [3]
+    assert [len(p) for p in passes(np.array([0, 1, 2]), np.array([10, 10, 11]), 30)] == [2, 1]
+
+
+def test_padding_and_masks() -> None:
+    features = Features(
+        ids=np.array([5, 6, 7, 8, 9], dtype=np.int32),
+        offsets=np.array([0, 2, 5]),
+        segments=np.array([0, 1, 0, 0, 1], dtype=np.int8),
+        targets=np.array([1, -100, 2, -100, 0], dtype=np.int32),
+        rows=np.arange(2),
+        words=np.array([0, -1, 0, -1, 1], dtype=np.int32),
+    )
+    batch = features.batch(np.array([0, 1]), pad_id=99)
+    assert batch["input_ids"].tolist() == [[5, 6, 99], [7, 8, 9]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert batch["token_type_ids"].tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert batch["labels"].tolist() == [[1, -100, -100], [2, -100, 0]]
+    assert features.batch(np.array([1]), 0, multiple=8)["input_ids"].shape == (1, 8)
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0], [1]])
+def test_rows_follow_the_indices(order: list[int]) -> None:
+    features = Features(
+        np.array([5, 6, 7], dtype=np.int32), np.array([0, 1, 3]), None, np.array([4, 3], dtype=np.int32), np.arange(2)
+    )
+    assert features.batch(np.array(order), 0)["labels"].tolist() == [[4, 3][i] for i in order]

@@ -7,8 +7,10 @@ none; a name that is no entry point is imported as a module); blocking happens b
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +23,7 @@ import pluggy
 
 from xleval import hookspecs
 from xleval.errors import UserError, nearest
+from xleval.events import Notice
 
 if TYPE_CHECKING:
     from xleval.backbones import Backbone
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
     from xleval.tasks.spec import SourceSpec, TaskSpec
 
 T = TypeVar("T")
+
+
+class PluginWarning(UserWarning):
+    """A plugin, named with its package and version, did not load or one of its hooks failed."""
 
 
 @dataclass
@@ -154,11 +161,15 @@ class Host:
         from xleval import languages
 
         registry = languages.builtin()
+        by_plugin: dict[int, list[Provided[Language]]] = {}
         for item in self._collect("language", "xleval_languages", lambda language: language.code):
+            by_plugin.setdefault(id(item.plugin), []).append(item)
+        for items in by_plugin.values():
             try:
-                registry = registry.with_languages([item.value])
+                registry = registry.with_languages([item.value for item in items if item.value is not None])
             except UserError as error:
-                self._break(item.plugin, error)
+                items[0].plugin.provides.pop("language")
+                self._break(items[0].plugin, error)
         return registry
 
     @cached_property
@@ -178,8 +189,13 @@ class Host:
 
     @cached_property
     def providers(self) -> Mapping[str, DataProvider]:
-        """Data providers by name."""
-        return {p.name: p for p in Registry("data provider", self._collect("data provider", "xleval_data_providers")).values()}
+        """Data providers by name.
+
+        Raises:
+            UserError: when two plugins claim a name, which would leave unsaid whose data a task is made of.
+        """
+        registry = Registry("data provider", self._collect("data provider", "xleval_data_providers"))
+        return {item.name: registry.get(item.name) for item in registry.items}
 
     @cached_property
     def tasks(self) -> Registry[TaskSpec]:
@@ -232,7 +248,11 @@ class Host:
                 self._call("xleval_event", info, event=event)
             except Exception as error:
                 self._listeners.remove(info)
-                self._break(info, error)
+                message = self._blame(info, error) + "; it gets no more events"
+                if self._listeners:
+                    self.emit(Notice(message))
+                else:
+                    warnings.warn(message, PluginWarning, stacklevel=2)
 
     # Loading
 
@@ -248,23 +268,44 @@ class Host:
                 )
             self._register(info, module)
         except (Exception, SystemExit) as error:
+            info.module = None
             self._break(info, error)
         info.load_ms = (time.perf_counter() - start) * 1000
 
     def _register(self, info: PluginInfo, module: Any) -> None:
-        self._manager.register(module, name=f"{info.package}/{info.name}")
-        self._manager.check_pending()
+        unmarked = [
+            name
+            for name in vars(hookspecs)
+            if name.startswith("xleval_")
+            and inspect.isfunction(function := getattr(module, name, None))
+            and not hasattr(function, "xleval_impl")
+        ]
+        if unmarked:
+            raise UserError(f"{', '.join(unmarked)}: not marked as a hook (put @xleval.hookimpl above it)")
+        try:
+            self._manager.register(module, name=f"{info.package}/{info.name}")
+            self._manager.check_pending()
+        except Exception:
+            # What is half registered would fail the check of every plugin after it.
+            if self._manager.get_name(module) == f"{info.package}/{info.name}":
+                self._manager.unregister(module)
+            raise
         info.module = module
         info.hooks = tuple(sorted(c.name for c in self._manager.get_hookcallers(module) or ()))
         if "xleval_event" in info.hooks:
             self._listeners.append(info)
 
     def _break(self, info: PluginInfo, error: BaseException) -> None:
-        if self._strict:
-            raise UserError(f"plugin {info.name} ({info.package} {info.version}): {_reason(error)}") from error
+        """Names a broken plugin. What its other hooks provide stays, whichever is asked first."""
+        warnings.warn(self._blame(info, error), PluginWarning, stacklevel=2)
+
+    def _blame(self, info: PluginInfo, error: BaseException) -> str:
         info.status, info.error = "broken", _reason(error)
-        if info.module is not None and self._manager.is_registered(info.module):
-            self._manager.unregister(info.module)
+        package = f"{info.package} {info.version}".rstrip()
+        message = f"plugin {info.name} ({package}) is broken: {info.error}"
+        if self._strict:
+            raise UserError(message) from error
+        return message
 
     def _call(self, hook: str, info: PluginInfo, **kwargs: Any) -> list[Any]:
         # One plugin at a time, so that one that raises takes no other with it.
@@ -277,10 +318,13 @@ class Host:
     ) -> list[Provided[Any]]:
         found: list[Provided[Any]] = []
         for info in self.plugins:
-            if info.status != "loaded" or hook not in info.hooks:
+            if info.module is None or hook not in info.hooks:
                 continue
             try:
-                mine = [Provided(name_of(v), info, v) for values in self._call(hook, info) for v in values]
+                answers = self._call(hook, info)
+                if not answers or isinstance(answers[0], str):
+                    raise UserError(f"{hook} returned {'text' if answers else 'None'} in place of a list")
+                mine = [Provided(name_of(v), info, _declared(hook, v)) for values in answers for v in values]
             except Exception as error:
                 self._break(info, error)
                 continue
@@ -326,6 +370,13 @@ def _discover(modules: Iterable[str]) -> Iterable[tuple[PluginInfo, Callable[[],
 
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else point.value.partition(".")[0]
+
+
+def _declared(hook: str, value: Any) -> Any:
+    # A class has the attributes of its instances, so the slip would show much later.
+    if inspect.isclass(value):
+        raise UserError(f"{hook} gave the class {value.__name__} in place of an instance, {value.__name__}()")
+    return value
 
 
 def _reason(error: BaseException) -> str:

@@ -7,7 +7,7 @@ which one stands under it at inference. It trains nothing, loads nothing and kno
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from xleval.errors import UserError, nearest
@@ -138,13 +138,14 @@ def configure(strategy: Strategy, given: Mapping[str, str]) -> Strategy:
 
     from pydantic import TypeAdapter, ValidationError
 
-    hints, values = get_type_hints(type(strategy)), dict(known)
+    hints, values = get_type_hints(type(strategy)), dict[str, Any]()
     for key, text in given.items():
         try:
             values[key] = TypeAdapter(hints[key]).validate_python(text)
         except ValidationError as error:
             raise UserError(f"strategy {strategy.name!r}: {key}={text}: {error.errors()[0]['msg']}") from None
-    made: Strategy = type(strategy)(**values)
+    # Not the class anew: two strategies of one class may differ in their names.
+    made: Strategy = replace(strategy, **values)  # type: ignore[type-var]
     return made
 
 

@@ -71,8 +71,7 @@ class Results:
         if not self.path.is_file():
             return []
         lines = self.path.read_bytes().split(b"\n")
-        if lines.pop():  # no newline at the end: the writer was stopped in the middle
-            lines = list(lines)
+        lines.pop()  # empty, or what a writer left that was stopped in the middle
         return [_parsed(line, self.path, number) for number, line in enumerate(lines, start=1) if line.strip()]
 
     def runs(self) -> dict[str, Record]:
@@ -103,9 +102,8 @@ class Results:
                 return False
             if record["type"] == "eval" and not replace:
                 old = self.cells().get(cell_key(record))
-                if old is not None and (old["status"] == "ok" or record["status"] == "failed"):
-                    if old["status"] == "ok" or old.get("error") == record.get("error"):
-                        return False
+                if old is not None and (old["status"] == "ok" or old.get("error") == record.get("error")):
+                    return False
             line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
             self._append_synced(line.encode())
         return True
@@ -185,15 +183,18 @@ class Results:
 
 def _parsed(line: bytes, path: Path, number: int) -> Record:
     try:
-        record = json.loads(line)
-        kind, schema = record["type"], record["schema"]
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}:{number}: not a record (remove the line, or restore the file)") from None
-    if int(str(schema).rpartition("/")[2].partition(".")[0]) > 1:
-        raise UserError(f"{path}:{number}: schema {schema} is newer than this xleval reads ({SCHEMA}): upgrade")
-    if kind == "eval":
-        for metric in (record.get("metrics") or {}).values():
-            if not math.isfinite(metric["value"]):
+        record: Record = json.loads(line)
+        schema = str(record["schema"])
+        if int(schema.rpartition("/")[2].partition(".")[0]) > 1:
+            raise UserError(f"{path}:{number}: schema {schema} is newer than this xleval reads ({SCHEMA}): upgrade")
+        if record["type"] == "eval":
+            cell_key(record), record["status"]
+            scores = [metric["value"] for metric in (record.get("metrics") or {}).values()]
+            if not all(map(math.isfinite, scores)):
                 raise UserError(f"{path}:{number}: a score that is not finite")
-    result: Record = record
-    return result
+        elif record["type"] == "run":
+            record["run_id"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        lacks = f"lacks {error}" if isinstance(error, KeyError) else "is not a record"
+        raise UserError(f"{path}:{number}: {lacks} (remove the line, or restore the file)") from None
+    return record

@@ -76,14 +76,10 @@ def cli(ctx: click.Context, no_plugin: tuple[str, ...], plugin_module: tuple[str
 
 
 def make_host(ctx: click.Context) -> Any:
-    """The plugin host that the global options ask for; broken plugins are named on standard error."""
+    """The plugin host that the global options ask for; it warns of broken plugins on standard error."""
     from xleval.host import Host
 
-    host = Host(**ctx.obj)
-    for info in host.plugins:
-        if info.status == "broken":
-            click.echo(f"warning: plugin {info.name} ({info.package} {info.version}) is broken: {info.error}", err=True)
-    return host
+    return Host(**ctx.obj)
 
 
 def main() -> None:
@@ -107,6 +103,9 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as stop:
+        # click and rich answer a closed pipe with exit code 1, which here says that a cell failed.
+        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)

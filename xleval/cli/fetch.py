@@ -13,7 +13,7 @@ from xleval.cli.options import experiment_from, experiment_options
 @click.command()
 @experiment_options
 @click.pass_context
-def fetch(ctx: click.Context, **options: Any) -> None:
+def fetch(ctx: click.Context, /, **options: Any) -> None:
     """Bring the backbone and the data of a run into the local caches, for use with --offline.
 
     Takes the options of `xleval run`. Every split is read and checked, so what passes here loads later.

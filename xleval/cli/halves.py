@@ -13,7 +13,7 @@ from xleval.cli.options import experiment_from, experiment_options
 @click.command()
 @experiment_options
 @click.pass_context
-def predict(ctx: click.Context, **options: Any) -> None:
+def predict(ctx: click.Context, /, **options: Any) -> None:
     """Train what is missing and write predictions into the store; record nothing.
 
     Takes the options of `xleval run`; `xleval score` with the same options then scores them.
@@ -48,7 +48,7 @@ def predict(ctx: click.Context, **options: Any) -> None:
 @click.command()
 @experiment_options
 @click.pass_context
-def score(ctx: click.Context, **options: Any) -> None:
+def score(ctx: click.Context, /, **options: Any) -> None:
     """Score the predictions that the store has for a run, and record them. Loads no model.
 
     Takes the options of `xleval run`. Cells without a prediction are left out and counted.

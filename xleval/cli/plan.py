@@ -14,7 +14,7 @@ from xleval.cli.options import experiment_from, experiment_options
 @experiment_options
 @click.option("--json", "as_json", is_flag=True, help="Print the graph as JSON.")
 @click.pass_context
-def plan(ctx: click.Context, as_json: bool, **options: Any) -> None:
+def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """Show the graph of a run: what exists, what is missing, what strategies share, what it will cost.
 
     Takes the options of `xleval run` and trains nothing. Cost is counted in optimiser steps; seconds are

@@ -16,7 +16,7 @@ from xleval.cli.options import experiment_from, experiment_options
 @click.option("--print-config", is_flag=True, help="Write the experiment as YAML for -c, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.pass_context
-def run(ctx: click.Context, print_config: bool, as_json: bool, **options: Any) -> None:
+def run(ctx: click.Context, /, print_config: bool, as_json: bool, **options: Any) -> None:
     """Train what is missing, evaluate every target language over all seeds, record, print the table.
 
     Language adapters are trained by masked language modelling on unlabelled text, task adapters on

@@ -104,12 +104,14 @@ def load_experiment(path: Path) -> dict[str, Any]:
 
 def make_experiment(values: dict[str, Any]) -> Experiment:
     """An experiment from option values; raises UserError naming the option."""
-    return _validated(Experiment, values, None)
+    experiment: Experiment = _validated(Experiment, values, None)
+    return experiment
 
 
 def load_suite(path: Path) -> Suite:
     """A suite's YAML file; raises UserError naming the file and the line or key."""
-    return _validated(Suite, _read(path), path)
+    suite: Suite = _validated(Suite, _read(path), path)
+    return suite
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from xleval.events import Event
     from xleval.executors import Executor
     from xleval.experiment import Suite
-    from xleval.languages import LanguageRegistry
+    from xleval.languages import Language, LanguageRegistry
     from xleval.recipe import ChosenStrategy, Strategy
     from xleval.tasks.sources import DataProvider
     from xleval.tasks.spec import SourceSpec, TaskSpec
@@ -335,7 +335,7 @@ class Host:
     def _files(self, kind: str, hook: str, load: Callable[[Path], Any]) -> list[Provided[Any]]:
         found: list[Provided[Any]] = []
         for item in self._collect(kind, hook, str):
-            path = Path(item.value)
+            path = Path(item.name)
             for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
                 try:
                     value = load(file)
@@ -382,8 +382,10 @@ def _declared(hook: str, value: Any) -> Any:
 def _reason(error: BaseException) -> str:
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, pluggy.PluginValidationError):
+        return " ".join(str(error).split())
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     where = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})" if frame is not None else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"

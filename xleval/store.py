@@ -14,7 +14,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,8 @@ class Store:
         aside = self.root / "corrupt" / f"{kind}-{fingerprint}-{uuid.uuid4().hex[:8]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         self._verified.discard((kind, fingerprint))
-        self.path(kind, fingerprint).rename(aside)
+        with suppress(FileNotFoundError):  # another process was faster
+            self.path(kind, fingerprint).rename(aside)
 
     @contextmanager
     def lock(self, fingerprint: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -151,11 +152,14 @@ class Store:
         """A folder to write an artifact's files into; it becomes the artifact when the block ends.
 
         ``about`` joins the manifest: inputs, seconds, scores. An exception leaves no trace.
+
+        Raises:
+            UserError: the disk is full or read-only.
         """
         aside = self.root / "tmp" / f"{fingerprint}-{uuid.uuid4().hex[:8]}"
         final = self.path(kind, fingerprint)
         try:
-            with _explained(aside):
+            with _explained(aside, self.root):
                 aside.mkdir(parents=True)
                 yield aside
                 files = {
@@ -176,16 +180,18 @@ class Store:
             shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(self.partial(fingerprint), ignore_errors=True)
 
-    def __iter__(self) -> Iterator[Stored]:
-        """All artifacts, by kind and fingerprint; those without a readable manifest are left out."""
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Kind and fingerprint of all artifacts, damaged ones too, in order."""
         if not self.root.is_dir():
             return
         for kind in sorted(p for p in self.root.iterdir() if p.is_dir() and p.name not in _SERVICE):
-            for path in sorted(kind.glob("??/*")):
-                try:
-                    yield Stored(kind.name, path.name, path, self.manifest(kind.name, path.name))
-                except CorruptArtifactError:
-                    continue
+            yield from ((kind.name, path.name) for path in sorted(kind.glob("??/*")) if path.is_dir())
+
+    def __iter__(self) -> Iterator[Stored]:
+        """All artifacts, by kind and fingerprint; those without a readable manifest are left out."""
+        for kind, fingerprint in self.addresses():
+            with suppress(CorruptArtifactError):
+                yield Stored(kind, fingerprint, self.path(kind, fingerprint), self.manifest(kind, fingerprint))
 
     def check_writable(self) -> None:
         """Fails early, and clearly, on a read-only or full disk."""
@@ -196,14 +202,36 @@ class Store:
             probe.unlink()
 
     def garbage(self, days: float) -> list[Path]:
-        """What ``gc`` removes: leftovers of killed processes, damaged artifacts, checkpoints older than ``days``."""
+        """What ``gc`` removes: leftovers of killed processes, damaged artifacts, checkpoints older than ``days``.
+
+        What a live process is making, whose lock it holds, is no garbage.
+        """
         horizon = time.time() - days * 86400
-        found: list[Path] = []
-        for name in ("tmp", "corrupt"):
-            found += sorted((self.root / name).glob("*"))
-        found += [p for p in sorted((self.root / "partial").glob("*")) if p.stat().st_mtime < horizon]
-        found += [p for p in sorted(self.root.glob("*/??/*")) if not (p / MANIFEST).is_file() and p.is_dir()]
+        found = sorted((self.root / "corrupt").glob("*"))
+        found += [p for p in sorted((self.root / "tmp").glob("*")) if not self._held(p.name.partition("-")[0])]
+        found += [
+            p
+            for p in sorted((self.root / "partial").glob("*"))
+            if p.stat().st_mtime < horizon and not self._held(p.name)
+        ]
+        found += [
+            self.path(kind, fingerprint)
+            for kind, fingerprint in self.addresses()
+            if not self.has(kind, fingerprint)
+        ]
         return found
+
+    def _held(self, fingerprint: str) -> bool:
+        from filelock import FileLock, Timeout
+
+        path = self.root / "locks" / f"{fingerprint}.lock"
+        if not path.exists():
+            return False
+        try:
+            with FileLock(path, timeout=0):
+                return False
+        except Timeout:
+            return True
 
 
 def write_synced(path: Path, text: str) -> None:
@@ -217,7 +245,7 @@ def write_synced(path: Path, text: str) -> None:
 def replace_synced(path: Path, text: str) -> None:
     """Writes a file aside and renames it into place: readers see the old one or the new one, whole."""
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    with _explained(path):
+    with _explained(path, path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_synced(aside, text)
@@ -227,11 +255,14 @@ def replace_synced(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, home: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None or isinstance(error, TimeoutError):
+        # A block that writes also reads: a file elsewhere that cannot be opened is another fault.
+        named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else None
+        elsewhere = named is not None and not (named.is_relative_to(home or path) or path.is_relative_to(named))
+        if error.errno is None or isinstance(error, (TimeoutError, ConnectionError)) or elsewhere:
             raise
         raise UserError(
             f"cannot write {path}: {error.strerror}; free space there or choose another folder "

@@ -49,7 +49,7 @@ class MadeLanguage:
     @property
     def shared_names(self) -> float:
         """Share of proper names that are the same as in the source: names travel further than words do."""
-        return 0.35 + 0.65 * self.cognates
+        return 0.45 + 0.55 * self.cognates
 
 
 def distance_of(language: MadeLanguage) -> float:
@@ -103,7 +103,7 @@ LANGUAGES: tuple[MadeLanguage, ...] = (
         lines=1000,
     ),
     MadeLanguage(
-        "qai", "Wulabe", seen=False, cognates=0.1, order="VSO", adjective_first=False, plural="prefix",
+        "qai", "Wulabe", seen=False, cognates=0.3, order="VSO", adjective_first=False, plural="prefix",
         tense="prefix", case="prefix", negation="suffix", sound_changes=(("t", "c"),),
         consonants="cbdghjlmnwyq", lines=600,
     ),

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 class Pretraining:
     """What the recipe can vary; the defaults are what the shipped encoder was made with."""
 
-    steps: int = 5000
+    steps: int = 8000
     batch: int = 32
-    rate: float = 3e-3
-    warmup: int = 200
+    rate: float = 2e-3
+    warmup: int = 400
     layers: int = 4
     hidden: int = 128
     heads: int = 4

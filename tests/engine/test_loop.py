@@ -172,7 +172,7 @@ def test_best_checkpoint_is_kept_and_patience_stops(tmp_path: Path) -> None:
     trained = loop_module.fit(training, tmp_path, 0)
     assert trained.best_step == 20  # the first of equal scores
     assert trained.steps == 50  # three evaluations without a gain
-    assert float(weight) == seen[1]
+    assert float(weight.detach()) == seen[1]
 
 
 def test_learning_rate_decays_to_zero(tmp_path: Path) -> None:
@@ -180,11 +180,11 @@ def test_learning_rate_decays_to_zero(tmp_path: Path) -> None:
     values: list[float] = []
 
     def losses(step: int, budget: int) -> Iterator[torch.Tensor]:
-        values.append(float(weight))
+        values.append(float(weight.detach()))
         yield -weight.sum()
 
     training = loop_module.Training(
-        key="k", label="toy", parameters={"w": weight}, steps=4, lr=0.4, losses=losses, evaluate=lambda: float(weight),
+        key="k", label="toy", parameters={"w": weight}, steps=4, lr=0.4, losses=losses, evaluate=lambda: float(weight.detach()),
         eval_every=100, mode=lambda on: None, device=torch.device("cpu"), token_budget=100, select="last",
     )  # fmt: skip
     loop_module.fit(training, tmp_path, 0)

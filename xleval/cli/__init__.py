@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -30,7 +32,32 @@ COMMANDS = {
 }
 
 
+class _PipeClosedError(Exception):
+    """Nobody reads standard output any more (`xleval ls languages | head`): no fault of this program."""
+
+
+@contextmanager
+def _pipe_closing() -> Iterator[None]:
+    # click and rich answer a closed pipe with exit code 1, which here says that a cell failed.
+    try:
+        yield
+    except BrokenPipeError:
+        raise _PipeClosedError from None
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise _PipeClosedError from None
+        raise
+
+
 class _Lazy(click.Group):
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _pipe_closing():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _pipe_closing():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -89,7 +116,6 @@ def main() -> None:
     warnings.formatwarning = lambda message, *rest, **more: f"warning: {message}\n"
     try:
         code = cli.main(standalone_mode=False)
-        # Standard output may be a closed pipe (`xleval ls languages | head`).
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as done:
@@ -103,9 +129,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except (BrokenPipeError, SystemExit) as stop:
-        # click and rich answer a closed pipe with exit code 1, which here says that a cell failed.
-        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, BrokenPipeError):
-            raise
+    except (BrokenPipeError, _PipeClosedError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)

@@ -33,12 +33,14 @@ def doctor(ctx: click.Context, offline: bool) -> None:
         except PackageNotFoundError:
             click.echo(f"{package:<11} MISSING: reinstall xleval")
     device = resolve_device("auto")
-    click.echo(f"device      {device_name(device)}, precision {resolve_precision('auto', 'auto')}, {os.cpu_count()} CPUs")
+    precision = resolve_precision("auto", "auto")
+    click.echo(f"device      {device_name(device)}, precision {precision}, {os.cpu_count()} CPUs")
     store = default_store()
-    home = next(path for path in (store, *store.parents) if path.exists())
-    writable = "writable" if os.access(home, os.W_OK) else "NOT writable: set XLEVAL_STORE"
-    click.echo(f"store       {store} ({writable}, {shutil.disk_usage(home).free / 2**30:.1f} GiB free)")
-    cache = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
+    there = next(path for path in (store, *store.parents) if path.exists())
+    writable = "writable" if os.access(there, os.W_OK) else "NOT writable: set XLEVAL_STORE"
+    click.echo(f"store       {store} ({writable}, {shutil.disk_usage(there).free / 2**30:.1f} GiB free)")
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    cache = os.environ.get("HF_HUB_CACHE") or home / "hub"
     click.echo(f"hub cache   {cache} ({'present' if Path(cache).is_dir() else 'empty'})")
     if not offline:
         click.echo(f"hub         {_hub()}")

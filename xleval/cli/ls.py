@@ -33,7 +33,8 @@ def _strategies(host: Any) -> Rows:
 
 def _backbones(host: Any) -> Rows:
     def row(backbone: Any) -> dict[str, Any]:
-        return {"source": backbone.identity["id"], "revision": backbone.identity["revision"][:12], "summary": backbone.summary}
+        identity = backbone.identity
+        return {"source": identity["id"], "revision": identity["revision"][:12], "summary": backbone.summary}
 
     return ["name", "plugin", "source", "revision", "summary"], _registry(host.backbones, row)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import click
 
 from xleval.cli import make_host
+from xleval.errors import UserError
 
 
 @click.group()
@@ -21,8 +23,9 @@ def ls(ctx: click.Context, as_json: bool) -> None:
     """List plugins: version, hooks, what each provides, status, error, load time."""
     host = make_host(ctx)
     # Looking at the registries makes plugins declare what they provide, and shows which fail to.
-    registries = (host.languages, host.backbones, host.strategies, host.executors, host.providers, host.tasks, host.suites)
-    del registries
+    for registry in ("languages", "backbones", "strategies", "executors", "providers", "tasks", "suites"):
+        with suppress(UserError):  # two claims of one name: each is listed
+            getattr(host, registry)
     if as_json:
         fields = ("name", "package", "version", "origin", "status", "error", "load_ms", "hooks", "provides")
         click.echo(json.dumps([{f: getattr(info, f) for f in fields} for info in host.plugins], indent=1))

@@ -36,7 +36,8 @@ def ls(root: Path | None, as_json: bool) -> None:
     table = Table("kind", "fingerprint", "content", "created", "KiB", box=box.SIMPLE_HEAD, pad_edge=False)
     for one in stored:
         manifest = one.manifest
-        parts = [manifest.get("task"), manifest.get("language"), f"seed {manifest['seed']}" if "seed" in manifest else None]
+        seed = f"seed {manifest['seed']}" if "seed" in manifest else None
+        parts = [manifest.get("task"), manifest.get("language"), seed]
         content = " ".join(str(part) for part in parts if part)
         table.add_row(one.kind, one.fingerprint[:12], content, manifest["created"], f"{one.bytes / 1024:.0f}")
     Console().print(table)
@@ -52,9 +53,9 @@ def verify(ctx: click.Context, root: Path | None) -> None:
     from xleval.store import CorruptArtifactError, Store, default_store
 
     opened, faults, whole = Store(root or default_store()), 0, 0
-    for one in opened:
+    for kind, fingerprint in opened.addresses():
         try:
-            opened.open(one.kind, one.fingerprint)
+            opened.open(kind, fingerprint)
             whole += 1
         except CorruptArtifactError as error:
             faults += 1
@@ -77,7 +78,7 @@ def gc(root: Path | None, days: float, unused_by: tuple[Path, ...], yes: bool) -
     garbage = opened.garbage(days)
     if unused_by:
         used = _used(unused_by)
-        garbage += [one.path for one in opened if one.fingerprint not in used]
+        garbage += [one.path for one in opened if one.fingerprint[:32] not in used]
     for path in garbage:
         click.echo(f"{'removed' if yes else 'would remove'} {path}")
         if yes:
@@ -118,5 +119,7 @@ def _used(folders: tuple[Path, ...]) -> set[str]:
             raise UserError(f"--unused-by {folder}: no records.jsonl there")
         for record in results.read():
             adapters = [*record.get("adapters", []), record.get("infer_on") or {}]
-            used |= {str(adapter.get("id", "")).removeprefix("sha256:") for adapter in adapters}
+            used |= {str(adapter.get("id", "")).removeprefix("sha256:")[:32] for adapter in adapters}
+            # The per-item file of a cell is named by its prediction.
+            used.add(Path((record.get("per_example") or {}).get("path", "")).stem)
     return used

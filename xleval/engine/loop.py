@@ -98,17 +98,21 @@ def fit(training: Training, folder: Path, seed: int, emit: Emit = silent) -> Tra
             pending.append(loss)
             state.step += 1
             evaluating = state.step % training.eval_every == 0 or state.step == training.steps
-            saving = time.monotonic() - saved >= training.checkpoint_seconds or interrupted()
-            if len(pending) >= _LOOK_EVERY or evaluating or saving:  # nothing unseen gets into a checkpoint
+            due = time.monotonic() - saved >= training.checkpoint_seconds
+            if len(pending) >= _LOOK_EVERY or evaluating or due or interrupted():
                 emit(WorkProgress(training.key, state.step, {"loss": _look(pending, training, step)}))
                 pending = []
             if evaluating:
                 _evaluate(training, state, parameters, emit)
-            if saving:
+            stopping = interrupted()
+            if due or stopping:
+                if pending:  # nothing unseen gets into a checkpoint
+                    _look(pending, training, step)
+                    pending = []
                 now = saved = time.monotonic()
                 state.seconds, started, state.token_budget = state.seconds + now - started, now, budget
                 checkpoint.save(folder, state, names, parameters, optimiser, training.device)
-            if interrupted():
+            if stopping:
                 break
     if training.select == "best":
         torch._foreach_copy_([p.data for p in parameters], state.best)

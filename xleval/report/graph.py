@@ -102,7 +102,7 @@ def _backbone(graph: Plan) -> dict[str, Any]:
         "kind": "backbone",
         "fingerprint": backbone.fingerprint,
         "present": present,
-        "used_by": [chosen for chosen in graph.experiment.strategies],
+        "used_by": list(graph.experiment.strategies),
         "seed": None,
         "languages": [],
         "source": f"{backbone.identity['id']}@{backbone.identity['revision']}",
@@ -157,7 +157,8 @@ def _steps(job: Job) -> int | None:
 
 
 def _seconds_a_step(graph: Plan) -> dict[str, float]:
-    identity, totals = graph.scope.backbone.identity, defaultdict(lambda: [0.0, 0.0])
+    identity = graph.scope.backbone.identity
+    totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for stored in graph.store:
         if stored.manifest.get("backbone") == identity and stored.manifest.get("steps"):
             totals[stored.kind][0] += stored.manifest["seconds"]

@@ -23,7 +23,7 @@ def markdown(table: Table) -> str:
         lines = ["| " + " | ".join(map(_escape_pipe, header)) + " |", "|:--|" + "--:|" * (len(header) - 1)]
         for row in one.rows:
             lines.append("| " + " | ".join(map(_escape_pipe, [row.strategy, *_texts(row), _coverage(row)])) + " |")
-        parts.append(f"**{one.caption}**\n\n" + "\n".join(lines))
+        parts.append(f"**{_escape_pipe(one.caption)}**\n\n" + "\n".join(lines))
     return "\n\n".join(parts) + "\n" if parts else "no results\n"
 
 
@@ -61,11 +61,12 @@ def csv_text(table: Table) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["task", "version", "backbone", "limit", "strategy", "language", "seed", "metric", "value"])
     for one in table.tables:
+        about = (one.task, one.version, one.backbone, one.limit)
         for row in one.rows:
             for language, entry in row.entries.items():
                 for seed, value in entry.scores.items():
                     writer.writerow(
-                        [one.task, one.version, one.backbone, one.limit, row.strategy, language, seed, one.metric, value]
+                        [*about, row.strategy, language, seed, one.metric, value]
                     )
     return out.getvalue()
 
@@ -152,8 +153,8 @@ def _escape_pipe(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-_LATEX |= {"±": r"$\pm$", "×": r"$\times$"}
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"±": r"$\pm$", "×": r"$\times$", "<": "$<$", ">": "$>$", "|": "$|$"}
+_LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--"}
 
 
 def _escape_latex(text: str) -> str:

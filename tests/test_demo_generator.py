@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from xleval_demo import ENCODER_DIR
 from xleval_demo.chance import Chance, number
 from xleval_demo.concepts import GRAMMAR, ROOTS
+from xleval_demo.corpus import RELATIONS, UNKNOWN, Batch, Mixture, batches, paragraphs
 from xleval_demo.data import DATASETS, DemoData
 from xleval_demo.entailment import LABELS, nli_items
 from xleval_demo.entities import ner_items
@@ -23,15 +25,16 @@ from xleval_demo.grammar import ROOT, gloss, render, sentence
 from xleval_demo.languages import LANGUAGES, SOURCE, MadeLanguage, distance_of, made_language
 from xleval_demo.lexicon import SCRIPTS, lexicon
 from xleval_demo.meaning import Meaning, Name, Thing
+from xleval_demo.pieces import vocabulary
 
 CODES = [language.code for language in LANGUAGES]
 TARGETS = [language for language in LANGUAGES if language.code != SOURCE]
 TAGS = {"O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG"}
 DIGESTS = {
-    "demo-nli/train/qaa": "?",
-    "demo-nli/test/qae": "?",
-    "demo-ner/test/qag": "?",
-    "text/qah": "?",
+    "demo-nli/train/qaa": "e1027e98a25e4f29",
+    "demo-nli/test/qae": "f2ba34f017fbf41f",
+    "demo-ner/test/qag": "bc2e82b6b7c75599",
+    "text/qah": "fcb5cda062e08e31",
 }
 """First 16 hex digits of the SHA-256 of the canonical JSON; they change only with `DemoData.version`."""
 
@@ -70,9 +73,7 @@ def test_output_does_not_depend_on_the_hash_seed() -> None:
 
     def run(seed: str) -> str:
         env = {"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(path for path in sys.path if path)}
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
         return done.stdout
 
     assert run("1") == run("2") != ""
@@ -127,9 +128,7 @@ def test_no_premise_or_sentence_is_in_two_splits() -> None:
         texts = []
         for split in ("train", "dev", "test"):
             found = rows(dataset, split, SOURCE)
-            texts.append(
-                {row["premise"] if dataset == "demo-nli" else " ".join(row["tokens"]) for row in found}
-            )
+            texts.append({row["premise"] if dataset == "demo-nli" else " ".join(row["tokens"]) for row in found})
         for i, j in ((0, 1), (0, 2), (1, 2)):
             assert not texts[i] & texts[j], dataset
 
@@ -269,9 +268,7 @@ MEANING = Meaning(
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.code)
 def test_order_and_affixes_stand_where_the_knobs_say(language: MadeLanguage) -> None:
     tokens = render(MEANING, language.code)
-    at = {
-        role: min(i for i, t in enumerate(tokens) if t.role == role) for role in ("subject", "verb", "object")
-    }
+    at = {role: min(i for i, t in enumerate(tokens) if t.role == role) for role in ("subject", "verb", "object")}
     order = "".join(sorted("SVO", key=lambda slot: at[{"S": "subject", "V": "verb", "O": "object"}[slot]]))
     assert order == language.order
     subject = [t.pos for t in tokens if t.role == "subject"]
@@ -312,3 +309,75 @@ def test_amount_of_text_is_a_knob() -> None:
         text = DemoData().text(language.code)
         assert len(text) == language.lines
         assert len(set(text)) > 0.95 * len(text)
+
+
+# The encoder and what it was pretrained on
+
+
+@cache
+def drawn() -> tuple[Batch, ...]:
+    return tuple(batches(24, 16, Mixture()))
+
+
+def test_pretraining_text_holds_no_unseen_language() -> None:
+    words = {word for batch in drawn() for text in (*batch.first, *(batch.second or ())) for word in text.split()}
+    known = {form for lang in LANGUAGES if lang.seen for form in lexicon(lang.code).roots.values()}
+
+    def met(own: set[str]) -> float:
+        return len(own & words) / len(own)
+
+    # A few short forms are also somebody's name in a seen language.
+    for language in (lang for lang in LANGUAGES if not lang.seen):
+        assert met(set(lexicon(language.code).roots.values()) - known) < 0.1
+    assert met(set(lexicon(SOURCE).roots.values())) > 0.5
+
+
+def test_pretraining_batches_come_in_three_forms() -> None:
+    assert len(drawn()) == 24
+    assert Counter(batch.second is None for batch in drawn()) == {False: 18, True: 6}
+    assert Counter(len(batch.first) for batch in drawn()) == {16: 21, 8: 3}
+    for batch in drawn():
+        assert len(batch.relation) == len(batch.first)
+        assert set(batch.relation) <= {UNKNOWN, *range(len(RELATIONS))}
+        if batch.second is None:
+            assert set(batch.relation) == {UNKNOWN}
+
+
+def test_connectives_are_asked_for_where_a_sentence_is_in_the_source() -> None:
+    source = set(lexicon(SOURCE).roots.values())
+    asked, with_source = 0, 0
+    for batch in drawn():
+        for first, second, relation in zip(batch.first, batch.second or (), batch.relation, strict=False):
+            if relation != UNKNOWN:
+                asked += 1
+                with_source += bool(source & {*first.split(), *second.split()})
+                assert second.split()[0] not in {lexicon(SOURCE).roots[c] for c in RELATIONS[:-1]}
+    assert asked > 40 and with_source > 0.95 * asked
+
+
+def test_encoder_is_what_its_sums_say_and_is_small() -> None:
+    listed = [line.split() for line in (ENCODER_DIR / "SHA256SUMS").read_text().splitlines()]
+    assert {name for _, name in listed} >= {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt"}
+    assert {name for _, name in listed} | {"SHA256SUMS"} == {path.name for path in ENCODER_DIR.iterdir()}
+    for expected, name in listed:
+        assert hashlib.sha256((ENCODER_DIR / name).read_bytes()).hexdigest() == expected, name
+    assert sum(path.stat().st_size for path in ENCODER_DIR.iterdir()) < 3_000_000
+
+
+def test_tokenizer_reads_every_language_and_splits_the_unseen_ones_finer() -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer.from_file(str(ENCODER_DIR / "tokenizer.json"))
+    pieces: dict[str, float] = {}
+    for code in CODES:
+        text = DemoData().text(code)[:200]
+        encoded = tokenizer.encode_batch(text, add_special_tokens=False)
+        assert not any("[UNK]" in row.tokens for row in encoded), code
+        pieces[code] = sum(len(row.tokens) for row in encoded) / sum(len(line.split()) for line in text)
+    assert max(pieces[lang.code] for lang in LANGUAGES if lang.seen) < pieces["qah"] < pieces["qai"]
+
+
+def test_encoder_vocabulary_is_rebuilt_from_the_text() -> None:
+
+    sample = paragraphs(0, 30_000, Mixture())
+    pieces = vocabulary(line for pair in sample for line in (pair.first, pair.second))
+    assert (ENCODER_DIR / "vocab.txt").read_text(encoding="utf-8").splitlines() == pieces

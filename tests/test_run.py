@@ -153,6 +153,29 @@ def test_two_processes_share_a_store_and_a_results_folder(whole: Path, tmp_path:
     assert contents(tmp_path) == contents(whole)
 
 
+def test_one_process_gives_the_same_records_as_several(whole: Path, tmp_path: Path) -> None:
+    xleval(tmp_path, *STRATEGIES, "--jobs", "1")
+    assert contents(tmp_path) == contents(whole)
+
+
+def test_a_worker_that_is_killed_leaves_failed_records_that_a_retry_replaces(whole: Path, tmp_path: Path) -> None:
+    arguments = command(tmp_path, *STRATEGIES, "--jobs", "2")
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("LA "):
+            break
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [c for c in children if "spawn_main" in Path(f"/proc/{c}/cmdline").read_text()]
+    os.kill(int(workers[0]), signal.SIGKILL)
+    process.communicate(timeout=300)
+    assert process.returncode == 1
+    failed = [r for r in Results(tmp_path / "out").cells().values() if r["status"] == "failed"]
+    assert {r["error"]["type"] for r in failed} == {"ProcessDied"}
+    xleval(tmp_path, *STRATEGIES)
+    assert {r["status"] for r in Results(tmp_path / "out").cells().values()} == {"ok"}
+
+
 def test_a_truncated_adapter_is_noticed_and_made_again(whole: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -181,22 +204,22 @@ def test_a_failing_cell_is_a_record_and_the_rest_goes_on(tmp_path: Path) -> None
     assert subprocess.run(again, env=environment(), capture_output=True, timeout=300).returncode == 0
 
 
-def test_ctrl_c_says_what_is_done_and_how_to_go_on(tmp_path: Path) -> None:
-    arguments = command(tmp_path, *STRATEGIES, "--set", "train.steps=2000")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_says_what_is_done_and_how_to_go_on(jobs: str, tmp_path: Path) -> None:
+    arguments = command(tmp_path, *STRATEGIES, "--set", "train.steps=2000", "--jobs", jobs)
     process = subprocess.Popen(
         arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment()
     )
     assert process.stderr is not None
     for line in process.stderr:  # until the first task adapter is under way
-        if line.startswith("TA demo-ner"):
+        if line.startswith("TA demo-ner") and "step" in line.split(":")[1] and "2000 steps" not in line:
             break
-    time.sleep(2)
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 130, rest
     assert "run the same command again" in rest
     assert "Traceback" not in rest
-    assert list((tmp_path / "store" / "partial").iterdir())  # the training goes on from here
+    assert list((tmp_path / "store" / "partial").glob("*/current.json"))  # the training goes on from here
 
 
 def test_score_needs_no_model_and_predict_records_nothing(whole: Path, tmp_path: Path) -> None:

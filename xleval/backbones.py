@@ -64,6 +64,12 @@ class Backbone:
         pooler = self.has_pooler if self.folder is None else _has_pooler(self.folder)
         return "pooler" if pooler else "two-layer"
 
+    @property
+    def is_small(self) -> bool:
+        """Whether its weights take less than 32 MiB: one CPU core computes it as fast as several do."""
+        folder = self.folder
+        return folder is not None and sum(f.stat().st_size for f in folder.glob("model*.safetensors")) < 2**25
+
     def knows(self, language: Language) -> bool:
         """Whether the encoder saw the language in pretraining."""
         if isinstance(self.seen, frozenset):

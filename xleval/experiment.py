@@ -63,7 +63,7 @@ class Experiment(_Strict):
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     executor: str = "local"
-    jobs: int = Field(default=1, ge=1)
+    jobs: int = Field(default=0, ge=0)
     store: Path | None = None
     out: Path = Path("xleval-results")
     offline: bool = False

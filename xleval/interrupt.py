@@ -29,7 +29,8 @@ def shielded() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         waiting = True
 
-    before = {number: signal.signal(number, hold) for number in _SIGNALS}
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, hold) for number in heard}
     try:
         yield lambda: waiting
     finally:

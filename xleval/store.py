@@ -81,7 +81,7 @@ class Store:
         try:
             manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             manifest["files"].items()
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptArtifactError(f"{path}: {error}") from None
         return manifest
 
@@ -198,8 +198,10 @@ class Store:
         probe = self.root / "tmp" / f"probe-{uuid.uuid4().hex[:8]}"
         with _explained(self.root):
             probe.parent.mkdir(parents=True, exist_ok=True)
-            write_synced(probe, "x")
-            probe.unlink()
+            try:
+                write_synced(probe, "x")
+            finally:
+                probe.unlink(missing_ok=True)
 
     def garbage(self, days: float) -> list[Path]:
         """What ``gc`` removes: leftovers of killed processes, damaged artifacts, checkpoints older than ``days``.

@@ -39,6 +39,8 @@ class Mixture:
     """Sentence pairs about which the model is asked which connective was taken out."""
     everywhere: bool = False
     """Ask so in every language, not only where a sentence is in the source language."""
+    across: bool = True
+    """Ask so also where the other sentence is in another language."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def _paragraph(index: int, mixture: Mixture) -> _Pair:
         first = second = draw_event(chance) if chance.happens(0.7) else draw_news(chance)
     else:
         first, second = draw_paragraph(chance)
-    asked = mixture.everywhere or SOURCE in (code, other)
+    asked = mixture.everywhere or (SOURCE in (code, other) and (mixture.across or code == other))
     relation = RELATIONS.index(second.opening or "none") if asked else UNKNOWN
     bare = sentence(replace(second, opening=None), other)
     full = sentence(second, other) if chance.happens(CONNECTED) else bare

@@ -93,9 +93,7 @@ def _neutral(chance: Chance, premise: Meaning) -> Meaning | None:
     assert premise.object is not None
     kind = chance.pick(("object", "object", "subject", "adjective", "place", "lower", "swap", "verb"))
     if kind == "object":
-        return replace(
-            premise, object=_other(chance, premise.object, premise.subject, tuple(concepts.MEMBERS))
-        )
+        return replace(premise, object=_other(chance, premise.object, premise.subject, tuple(concepts.MEMBERS)))
     if kind == "subject":
         return replace(premise, subject=_other(chance, premise.subject, premise.object, ("person", "animal")))
     if kind == "adjective":
@@ -131,11 +129,7 @@ def _contradict(chance: Chance, premise: Meaning) -> Meaning | None:
     if kind == "negate":
         return replace(premise, negated=True)
     if kind == "verb":
-        return (
-            replace(premise, verb=concepts.ANTONYM[premise.verb])
-            if premise.verb in concepts.ANTONYM
-            else None
-        )
+        return replace(premise, verb=concepts.ANTONYM[premise.verb]) if premise.verb in concepts.ANTONYM else None
     if kind == "place":
         if premise.place is None:
             return None
@@ -144,9 +138,7 @@ def _contradict(chance: Chance, premise: Meaning) -> Meaning | None:
     # The adjective of the subject only: one may well love a big dog and a small one.
     if premise.subject.adjective is None:
         return None
-    return replace(
-        premise, subject=replace(premise.subject, adjective=concepts.ANTONYM[premise.subject.adjective])
-    )
+    return replace(premise, subject=replace(premise.subject, adjective=concepts.ANTONYM[premise.subject.adjective]))
 
 
 def _other(chance: Chance, thing: Thing, beside: Thing, uppers: tuple[str, ...]) -> Thing:

@@ -84,9 +84,7 @@ class _Renderer:
         if meaning.opening:
             opening = meaning.opening
             pos, relation = ("SCONJ", "mark") if opening == "because" else ("CCONJ", "cc")
-            ordered.insert(
-                0, [_Word(self.lexicon.roots[opening], pos, relation, opening, role="opening", inner=-1)]
-            )
+            ordered.insert(0, [_Word(self.lexicon.roots[opening], pos, relation, opening, role="opening", inner=-1)])
         mark = "?" if meaning.question else "."
         ordered.append([_Word(mark, "PUNCT", "punct", mark, role="punctuation", inner=-1)])
         return _linearise(ordered)
@@ -121,9 +119,7 @@ class _Renderer:
         adjective = _Word(root, "ADJ", "amod", thing.adjective, role=role, inner=1 if first else 0)
         return [adjective, noun] if first else [noun, adjective]
 
-    def _named(
-        self, thing: Thing, name: Name, relation: str, role: str, marks: list[tuple[str, str]]
-    ) -> list[_Word]:
+    def _named(self, thing: Thing, name: Name, relation: str, role: str, marks: list[tuple[str, str]]) -> list[_Word]:
         """[title] name [name]: the last word of the entity carries the case; the title stands outside it."""
         parts = [(self.lexicon.names[part], "PROPN", part) for part in name.parts]
         if name.word is not None:

@@ -85,10 +85,8 @@ def draw_tense(chance: Chance) -> Tense:
 
 def draw_event(chance: Chance, named: float = 0.2) -> Meaning:
     """A transitive clause about people, animals and things: the stuff of entailment."""
-    if chance.happens(named):
-        subject = Thing(name=draw_name(chance, "PER"))
-    else:
-        subject = draw_noun(chance, ("person", "animal"))
+    by_name = chance.happens(named)
+    subject = Thing(name=draw_name(chance, "PER")) if by_name else draw_noun(chance, ("person", "animal"))
     while True:
         target = draw_noun(chance, tuple(concepts.MEMBERS))
         if target.concept != subject.concept:
@@ -115,19 +113,13 @@ def draw_news(chance: Chance, share: float = 1.0) -> Meaning:
         return Thing(word, name=draw_name(chance, kind, share))
 
     kinds: tuple[EntityKind, ...] = ("PER", "LOC", "ORG")
-    subject = (
-        named(chance.pick(("PER", "PER", "ORG"))) if chance.happens(0.8) else draw_noun(chance, ("person",))
-    )
-    target = (
-        named(chance.pick(kinds)) if chance.happens(0.6) else draw_noun(chance, ("person", "tool", "food"))
-    )
+    subject = named(chance.pick(("PER", "PER", "ORG"))) if chance.happens(0.8) else draw_noun(chance, ("person",))
+    target = named(chance.pick(kinds)) if chance.happens(0.6) else draw_noun(chance, ("person", "tool", "food"))
     place: Thing | None = None
     if chance.happens(0.6):
         place = named("LOC") if chance.happens(0.6) else draw_place(chance)
     return Meaning(
-        verb=chance.pick(
-            (*concepts.NAME_VERBS, *concepts.NAME_VERBS, "see", "love", "find", "praise", "blame")
-        ),
+        verb=chance.pick((*concepts.NAME_VERBS, *concepts.NAME_VERBS, "see", "love", "find", "praise", "blame")),
         subject=subject,
         object=target,
         place=place,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.engine.conftest import LABELS, TAGS, pairs, sentences
+from engine.conftest import LABELS, TAGS, pairs, sentences
 from xleval.tasks.sequence_classification import FAMILY as CLASSIFY
 from xleval.tasks.sources import SequenceRow, TokenRow
 from xleval.tasks.token_classification import FAMILY as TAG

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.engine.conftest import ToyText
+from engine.conftest import ToyText
 from xleval.engine.mlm import cut, mask, train_language_adapter
 from xleval.errors import UserError
 from xleval.events import WorkProgress

@@ -69,6 +69,10 @@ def _load(folder: Path, tasks: tuple[str, ...], strategies: tuple[str, ...]) -> 
     if not found.path.is_file():
         raise UserError(f"no records.jsonl in {folder}: run `xleval run --out {folder}` first, or name another --out")
     runs, records = found.runs(), list(found.cells().values())
+    for record in records:
+        if record["run_id"] not in runs:
+            cell = f"{record['task']}/{record['language']}"
+            raise UserError(f"{found.path}: the result of {cell} has no `run` record {record['run_id']}")
     names = {"task": {r["task"] for r in records}, "strategy": {runs[r["run_id"]]["strategy"]["name"] for r in records}}
     for kind, given in (("task", tasks), ("strategy", strategies)):
         for name in given:

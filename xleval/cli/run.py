@@ -28,14 +28,14 @@ def run(ctx: click.Context, /, print_config: bool, as_json: bool, **options: Any
     xleval run --strategy madx --strategy tlr-all-multi --seeds 5
     xleval run --task masakhaner --backbone mbert --data-dir DATA --text-dir TEXT
     """
-    from xleval.cli.progress import Progress
-    from xleval.plan import plan
-    from xleval.run import execute
-
     experiment = experiment_from(options)
     if print_config:
         click.echo(experiment.to_yaml(), nl=False)
         return
+    from xleval.cli.progress import Progress
+    from xleval.plan import plan
+    from xleval.run import execute
+
     host = make_host(ctx)
     progress = Progress()
     host.listen("progress", progress)

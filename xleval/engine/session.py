@@ -54,6 +54,8 @@ class Session:
         torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads it
         self.backbone, self.precision = backbone, precision
         self.device = torch.device(resolve_device(device))
+        if self.device.type == "cpu" and backbone.is_small:
+            torch.set_num_threads(1)  # threads cost more than they bring, and much more on a busy machine
         self.path = backbone.path(offline=offline)
         self.tokenizer = AutoTokenizer.from_pretrained(self.path, use_fast=True, trust_remote_code=False)
         if not self.tokenizer.is_fast:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from xleval.backbones import Backbone
+from xleval.device import resolve_device
 from xleval.events import Emit, silent
 from xleval.jobs import Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
 
@@ -31,6 +33,13 @@ class Setting:
         from xleval.engine.session import Session
 
         return Session(self.backbone, self.device, self.precision, offline=self.offline)
+
+    @property
+    def processes(self) -> int:
+        """How many processes are worth having: several only for a small backbone on a CPU, which one core fills."""
+        if resolve_device(self.device) != "cpu" or not self.backbone.is_small:
+            return 1
+        return min(os.cpu_count() or 1, 4)
 
 
 @dataclass(frozen=True)
@@ -67,14 +76,10 @@ class Executor(Protocol):
         """One line for listings."""
 
     def execute(
-        self, work: Work, setting: Setting, *, jobs: int = 1, address: str = "", emit: Emit = silent
+        self, work: Work, setting: Setting, *, jobs: int = 0, address: str = "", emit: Emit = silent
     ) -> Iterator[Outcome]:
         """Makes everything in ``work``, yielding an outcome for every job as it ends.
 
         A failure ends what depends on it, with its reason, and nothing else.
         """
 
-
-def fingerprints(jobs: Sequence[Job | None]) -> set[str]:
-    """Fingerprints of the jobs that are not None."""
-    return {job.fingerprint for job in jobs if job is not None}

@@ -1,15 +1,35 @@
-"""Work on this machine, one job after the other in this process."""
+"""Work on this machine: in this process, or in several that take one unit of work after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from xleval.errors import UserError
 from xleval.events import Emit, WorkFinished, silent
 from xleval.executors import Outcome, Setting, Work
-from xleval.jobs import Job, LanguageAdapterJob, TaskAdapterJob
+from xleval.jobs import Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
 from xleval.store import Store
+
+if TYPE_CHECKING:
+    from xleval.engine.session import Session
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one process does in one go: a language adapter, or a task adapter and its predictions."""
+
+    job: LanguageAdapterJob | TaskAdapterJob
+    predictions: tuple[PredictionJob, ...] = ()
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """Fingerprint → name of the language adapters that the job stands on."""
+        if isinstance(self.job, LanguageAdapterJob):
+            return {}
+        adapters = (*self.job.cycle, self.job.dev_adapter, *(p.language_adapter for p in self.predictions))
+        return {adapter.fingerprint: f"LA({adapter.language})" for adapter in adapters if adapter is not None}
 
 
 @dataclass(frozen=True)
@@ -17,66 +37,71 @@ class LocalExecutor:
     """The default executor."""
 
     name: str = "local"
-    summary: str = "on this machine, one job after the other"
+    summary: str = "on this machine, in one process or in --jobs N"
 
     def execute(
-        self, work: Work, setting: Setting, *, jobs: int = 1, address: str = "", emit: Emit = silent
+        self, work: Work, setting: Setting, *, jobs: int = 0, address: str = "", emit: Emit = silent
     ) -> Iterator[Outcome]:
-        """Language adapters first, then each task adapter followed by its predictions."""
-        if jobs > 1 or address:
-            raise UserError("--executor local works one job at a time: leave out --jobs and the address")
-        if not work.language_adapters and not work.cohorts:
+        """Language adapters first, then each task adapter followed by its predictions.
+
+        ``jobs=0`` is one process a core (at most 4) where the backbone is small and on a CPU, else one.
+        """
+        if address:
+            raise UserError(f"--executor local:{address}: this executor has no address")
+        units = [Unit(job) for job in work.language_adapters]
+        units += [Unit(job, work.predictions[job.fingerprint]) for cohort in work.cohorts for job in cohort]
+        if not units:
             return
-        from xleval.engine import make
+        jobs = min(jobs or setting.processes, len(units))
+        if jobs > 1:
+            from xleval.executors.pool import run_in_processes
 
-        session, store, engine = setting.session(), Store(setting.store), dict(setting.engine)
-        failed: dict[str, tuple[str, str]] = {}
-
-        def outcome(job: Job, error: Exception | tuple[str, str] | None = None) -> Outcome:
-            if error is None:
-                return Outcome(job)
-            reason = error if isinstance(error, tuple) else (type(error).__name__, str(error))
-            failed[job.fingerprint] = reason
-            emit(WorkFinished(job.fingerprint, 0.0, reason[1]))
-            return Outcome(job, reason)
-
-        for language_adapter in work.language_adapters:
-            try:
-                make.make_language_adapter(language_adapter, session, store, engine, emit)
-                yield outcome(language_adapter)
-            except Exception as error:
-                yield outcome(language_adapter, error)
-        for cohort in work.cohorts:
-            for task_adapter in cohort:
-                predictions = work.predictions.get(task_adapter.fingerprint, ())
-                try:
-                    if blocked := _blocked((*task_adapter.cycle, task_adapter.dev_adapter), failed):
-                        raise DependencyFailedError(blocked)
-                    for _ in make.make_task_adapters([task_adapter], session, store, engine, emit):
-                        yield outcome(task_adapter)
-                except Exception as error:
-                    yield outcome(task_adapter, error)
-                    yield from (outcome(job, failed[task_adapter.fingerprint]) for job in predictions)
-                    continue
-                for prediction in predictions:
-                    try:
-                        if blocked := _blocked((prediction.language_adapter,), failed):
-                            raise DependencyFailedError(blocked)
-                        for _ in make.make_predictions([prediction], session, store, engine, emit):
-                            yield outcome(prediction)
-                    except Exception as error:
-                        yield outcome(prediction, error)
+            yield from run_in_processes(units, setting, jobs, emit)
+            return
+        session, store = setting.session(), Store(setting.store)
+        failed: dict[str, str] = {}
+        for unit in units:
+            outcomes = blocked(unit, failed) or make(unit, session, store, setting, emit)
+            for outcome in outcomes:
+                if outcome.error:
+                    failed[outcome.job.fingerprint] = outcome.error[1]
+                yield outcome
 
 
-class DependencyFailedError(Exception):
-    """Something this job stands on could not be made."""
+def blocked(unit: Unit, failed: dict[str, str]) -> list[Outcome]:
+    """Failures of a unit, for a language adapter under it that could not be made; empty if all are there."""
+    for fingerprint, name in unit.needs.items():
+        if fingerprint in failed:
+            reason = ("DependencyFailedError", f"{name} failed: {failed[fingerprint]}")
+            return [Outcome(job, reason) for job in (unit.job, *unit.predictions)]
+    return []
 
 
-def _blocked(
-    adapters: tuple[LanguageAdapterJob | TaskAdapterJob | None, ...], failed: dict[str, tuple[str, str]]
-) -> str:
-    for adapter in adapters:
-        if adapter is not None and adapter.fingerprint in failed:
-            name = f"LA({adapter.language})" if isinstance(adapter, LanguageAdapterJob) else adapter.label
-            return f"{name} failed: {failed[adapter.fingerprint][1]}"
-    return ""
+def make(unit: Unit, session: Session, store: Store, setting: Setting, emit: Emit) -> Iterator[Outcome]:
+    """Makes a unit, yielding an outcome for each of its jobs as it ends."""
+    from xleval.engine import make as engine
+
+    settings = dict(setting.engine)
+    try:
+        if isinstance(unit.job, LanguageAdapterJob):
+            engine.make_language_adapter(unit.job, session, store, settings, emit)
+        else:
+            for _ in engine.make_task_adapters([unit.job], session, store, settings, emit):
+                pass
+        yield Outcome(unit.job)
+    except Exception as error:
+        yield from (_failure(job, error, emit) for job in (unit.job, *unit.predictions))
+        return
+    made = iter(engine.make_predictions(unit.predictions, session, store, settings, emit))
+    for index, prediction in enumerate(unit.predictions):
+        try:
+            next(made)
+            yield Outcome(prediction)
+        except Exception as error:
+            yield _failure(prediction, error, emit)
+            made = iter(engine.make_predictions(unit.predictions[index + 1 :], session, store, settings, emit))
+
+
+def _failure(job: Job, error: Exception, emit: Emit) -> Outcome:
+    emit(WorkFinished(job.fingerprint, 0.0, str(error)))
+    return Outcome(job, (type(error).__name__, str(error)))

@@ -30,12 +30,9 @@ def small_disk(folder: Path, kib: int = 64) -> Iterator[Path]:
 def fill(folder: Path) -> Path:
     """Takes all the space that is left; delete what it returns to free it."""
     path = folder / "filler"
-    with path.open("wb", buffering=0) as stream:
-        try:
-            while True:
-                stream.write(b"x" * 4096)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+    with path.open("wb", buffering=0) as stream, pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        while stream.write(b"x" * 4096):
+            pass
     return path
 
 

@@ -29,7 +29,7 @@ def example(hook: str) -> str:
 
 
 @pytest.fixture
-def host_with(temporary_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a closure
+def host_with(temporary_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch):
     """Installs the page's example of a hook and gives the host that found it, and where it lies."""
     monkeypatch.setenv("XLEVAL_STRICT_PLUGINS", "1")
 
@@ -65,14 +65,14 @@ def test_the_page_names_no_other_hook_and_the_current_api() -> None:
     assert f"XLEVAL_API = {hookspecs.API_VERSION}" in PAGE
 
 
-def test_xleval_languages(host_with) -> None:  # noqa: ANN001
+def test_xleval_languages(host_with) -> None:
     host, _ = host_with("xleval_languages")
     assert host.languages.get("Example").code == "qtx"
     assert host.languages.get("swa").name == "Swahili"
     assert "qtx" not in builtin()
 
 
-def test_xleval_backbones(host_with) -> None:  # noqa: ANN001
+def test_xleval_backbones(host_with) -> None:
     host, _ = host_with("xleval_backbones")
     backbone = host.backbones.get("example-encoder")
     assert backbone.identity == {"id": "example/encoder", "revision": "0123456789abcdef0123456789abcdef01234567"}
@@ -80,7 +80,7 @@ def test_xleval_backbones(host_with) -> None:  # noqa: ANN001
     assert not backbone.knows(host.languages.get("yor"))
 
 
-def test_xleval_strategies(host_with) -> None:  # noqa: ANN001
+def test_xleval_strategies(host_with) -> None:
     host, _ = host_with("xleval_strategies")
     chosen = host.choose_strategy("first-targets:first=1")
     assert isinstance(chosen.strategy, Strategy)
@@ -90,7 +90,7 @@ def test_xleval_strategies(host_with) -> None:  # noqa: ANN001
     assert (recipe.train_on, recipe.infer_on) == ((LA("eng"), LA("swa")), LA("yor"))
 
 
-def test_xleval_tasks(host_with) -> None:  # noqa: ANN001
+def test_xleval_tasks(host_with) -> None:
     host, site = host_with("xleval_tasks")
     (site / "task_specs").mkdir()
     for name in ("", "sources/"):
@@ -102,7 +102,7 @@ def test_xleval_tasks(host_with) -> None:  # noqa: ANN001
     assert host.tasks.get("demo-nli").name == "demo-nli"
 
 
-def test_xleval_suites(host_with) -> None:  # noqa: ANN001
+def test_xleval_suites(host_with) -> None:
     host, site = host_with("xleval_suites")
     (site / "suites").mkdir()
     (site / "suites" / "a.yaml").write_text(
@@ -112,13 +112,13 @@ def test_xleval_suites(host_with) -> None:  # noqa: ANN001
     assert host.suites.get("mine").seeds == [1, 2, 3]
 
 
-def test_xleval_data_providers(host_with) -> None:  # noqa: ANN001
+def test_xleval_data_providers(host_with) -> None:
     host, _ = host_with("xleval_data_providers")
     assert host.providers["echo"].text("eng") == ["a b", "b a"]
     assert set(host.providers) == {"demo", "echo"}
 
 
-def test_xleval_executors(host_with, tmp_path: Path) -> None:  # noqa: ANN001
+def test_xleval_executors(host_with, tmp_path: Path) -> None:
     host, _ = host_with("xleval_executors")
     executor = host.executors.get("quiet")
     assert isinstance(executor, Executor)
@@ -127,7 +127,7 @@ def test_xleval_executors(host_with, tmp_path: Path) -> None:  # noqa: ANN001
     assert host.executors.get("local").name == "local"
 
 
-def test_xleval_event(host_with) -> None:  # noqa: ANN001
+def test_xleval_event(host_with) -> None:
     host, _ = host_with("xleval_event")
     record = {"status": "ok", "task": "xnli", "language": "swa", "metrics": {"accuracy": {"value": 0.5}}}
     host.emit(Notice("nothing for it"))

@@ -170,9 +170,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_plugin_is_named_with_its_reason_and_the_rest_go_on(
-    temporary_plugin: MakePlugin, fault: str
-) -> None:
+def test_a_broken_plugin_is_named_with_its_reason_and_the_rest_go_on(temporary_plugin: MakePlugin, fault: str) -> None:
     source, reason = BROKEN[fault]
     temporary_plugin("xl_broken", source, package="broken-package", version="0.9")
     temporary_plugin("yy_fine", FINE)
@@ -251,7 +249,9 @@ def test_a_name_claimed_twice_is_an_error_with_both_claimants(temporary_plugin: 
 
 
 def test_an_unknown_name_hints_at_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"unknown strategy 'mad-x'; did you mean 'madx'\? \(see `xleval ls strategies`\)"):
+    with pytest.raises(
+        UserError, match=r"unknown strategy 'mad-x'; did you mean 'madx'\? \(see `xleval ls strategies`\)"
+    ):
         Host().strategies.find("mad-x")
 
 

@@ -149,7 +149,7 @@ def test_a_wrong_parameter_is_named(given: dict[str, str], message: str) -> None
 
 
 def test_a_strategy_without_parameters_says_so() -> None:
-    with pytest.raises(UserError, match="'madx' has no parameter 'a' .it has none"):
+    with pytest.raises(UserError, match=r"'madx' has no parameter 'a' \(it has none"):
         Host().choose_strategy("madx:a=1")
 
 

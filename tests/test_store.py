@@ -85,7 +85,7 @@ def test_it_is_not_there_before_the_block_ends(store: Store) -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_an_exception_leaves_nothing(store: Store, error: type[BaseException]) -> None:
-    with pytest.raises(error), store.create(KIND, PRINT, {}) as folder:
+    with pytest.raises(error), store.create(KIND, PRINT, {}) as folder:  # noqa: PT012
         (folder / "adapter.bin").write_text("half")
         raise error
     assert not store.has(KIND, PRINT)
@@ -313,7 +313,8 @@ def test_gc_unused_by_keeps_what_records_name(store: Store, cli: Cli, tmp_path: 
     run = {"type": "run", "schema": "xleval/1.0", "run_id": "r",
            "adapters": [{"id": f"sha256:{prints['language']}"}, {"id": f"sha256:{prints['task']}"}]}  # fmt: skip
     cell = {"type": "eval", "schema": "xleval/1.0", "run_id": "r", "status": "ok", "task": "t", "task_version": "1",
-            "dataset_revision": "x", "split": "test", "language": "swa", "infer_on": {"id": f"sha256:{prints['infer']}"},
+            "dataset_revision": "x", "split": "test", "language": "swa",
+            "infer_on": {"id": f"sha256:{prints['infer']}"},
             "per_example": {"path": f"items/{prints['prediction'][:32]}.jsonl"}}  # fmt: skip
     (results / "records.jsonl").write_text(json.dumps(run) + "\n" + json.dumps(cell) + "\n")
     done = cli("store", "gc", "--store", store.root, "--unused-by", results, "--yes").stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,9 @@ def resolve_backbone(text: str, host: Host, *, offline: bool = False) -> Backbon
 
 def _hub_revision(name: str, offline: bool) -> str:
     from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
+    cached = None
     if not offline:
         try:
             return str(HfApi().model_info(name, timeout=20).sha)
@@ -137,7 +140,8 @@ def _hub_revision(name: str, offline: bool) -> str:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     else:
         reason = "offline"
-    cached = try_to_load_from_cache(name, "config.json")
+    with suppress(HFValidationError):  # no id that a hub could have
+        cached = try_to_load_from_cache(name, "config.json")
     if isinstance(cached, str):
         return Path(cached).parent.name
     raise UserError(f"backbone {name!r} is neither a known name, a folder, nor reachable on the hub ({reason})")

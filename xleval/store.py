@@ -98,9 +98,7 @@ class Store:
                 if not file.is_file():
                     raise CorruptArtifactError(f"{file} is missing")
                 if file.stat().st_size != entry["bytes"]:
-                    raise CorruptArtifactError(
-                        f"{file} has {file.stat().st_size} bytes in place of {entry['bytes']}"
-                    )
+                    raise CorruptArtifactError(f"{file} has {file.stat().st_size} bytes in place of {entry['bytes']}")
                 if file_digest(file) != entry["sha256"]:
                     raise CorruptArtifactError(f"{file} differs from its SHA-256")
             self._verified.add((kind, fingerprint))
@@ -217,9 +215,7 @@ class Store:
             if p.stat().st_mtime < horizon and not self._held(p.name)
         ]
         found += [
-            self.path(kind, fingerprint)
-            for kind, fingerprint in self.addresses()
-            if not self.has(kind, fingerprint)
+            self.path(kind, fingerprint) for kind, fingerprint in self.addresses() if not self.has(kind, fingerprint)
         ]
         return found
 

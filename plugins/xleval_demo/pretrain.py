@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Pretraining:
     """What the recipe can vary; the defaults are what the shipped encoder was made with."""
 
-    steps: int = 8000
+    steps: int = 7000
     batch: int = 32
     rate: float = 2e-3
     warmup: int = 400

@@ -80,7 +80,7 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, "-V", "--version")
+@click.version_option(__version__, "-V", "--version", prog_name="xleval")
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Do not load this plugin (before it is imported).")
 @click.option("--plugin-module", multiple=True, metavar="MODULE", help="Load an importable module as a plugin.")
 @click.pass_context
@@ -115,7 +115,7 @@ def main() -> None:
 
     warnings.formatwarning = lambda message, *rest, **more: f"warning: {message}\n"
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="xleval", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as done:

@@ -38,7 +38,9 @@ def predict(ctx: click.Context, /, **options: Any) -> None:
         ):
             failures += [outcome] if outcome.error else []
     made = sum(map(len, work.predictions.values()))
-    click.echo(f"{made - sum(f.job.kind == 'prediction' for f in failures)} predictions made; store: {graph.store.root}")
+    click.echo(
+        f"{made - sum(f.job.kind == 'prediction' for f in failures)} predictions made; store: {graph.store.root}"
+    )
     if failures:
         for message in dict.fromkeys(failure.error[1] for failure in failures if failure.error):
             click.echo(f"failed: {message}", err=True)

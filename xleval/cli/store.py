@@ -67,8 +67,13 @@ def verify(ctx: click.Context, root: Path | None) -> None:
 @store.command()
 @_OPTION
 @click.option("--days", default=7.0, show_default=True, help="Keep checkpoints younger than this.")
-@click.option("--unused-by", multiple=True, type=click.Path(path_type=Path), metavar="RESULTS",
-              help="Also remove artifacts that no record of these results folders names.")
+@click.option(
+    "--unused-by",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="RESULTS",
+    help="Also remove artifacts that no record of these results folders names.",
+)
 @click.option("--yes", is_flag=True, help="Remove; without it, only list.")
 def gc(root: Path | None, days: float, unused_by: tuple[Path, ...], yes: bool) -> None:  # fmt: skip
     """Remove leftovers of killed runs, damaged artifacts and old checkpoints; list them without --yes."""

@@ -81,7 +81,11 @@ def terminal(graph: Plan) -> list[RenderableType]:
     estimate = data["cost"]["seconds"]
     lines.append(
         f"to train: {steps['language_adapter']} MLM steps, {steps['task_adapter']} task-adapter steps"
-        + (f", plus {data['cost']['unknown_steps']} trainings of unknown length" if data["cost"]["unknown_steps"] else "")
+        + (
+            f", plus {data['cost']['unknown_steps']} trainings of unknown length"
+            if data["cost"]["unknown_steps"]
+            else ""
+        )
         + (f"; about {_duration(estimate)} at the rate measured here" if estimate else "")
     )
     lines.append(f"cells: {data['cells']['total']}, {data['cells']['missing']} without a record")

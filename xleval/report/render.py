@@ -65,9 +65,7 @@ def csv_text(table: Table) -> str:
         for row in one.rows:
             for language, entry in row.entries.items():
                 for seed, value in entry.scores.items():
-                    writer.writerow(
-                        [*about, row.strategy, language, seed, one.metric, value]
-                    )
+                    writer.writerow([*about, row.strategy, language, seed, one.metric, value])
     return out.getvalue()
 
 
@@ -84,7 +82,7 @@ def terminal(table: Table) -> list[RenderableType]:
 
     made: list[RenderableType] = []
     for one in table.tables:
-        rich = RichTable(title=Text(one.caption), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
         rich.add_column("strategy", no_wrap=True)
         for language in [*one.languages, "average", "coverage"]:
             rich.add_column(language, justify="right", no_wrap=True)
@@ -96,7 +94,7 @@ def terminal(table: Table) -> list[RenderableType]:
                 for column, entry in entries.items()
             ]
             rich.add_row(Text(row.strategy), *cells, Text(_coverage(row)))
-        made.append(rich)
+        made += [Text(one.caption), rich]
     return made
 
 

@@ -135,9 +135,7 @@ def _table(group: tuple[str, ...], rows: Mapping[tuple[str, str], Any], metric: 
         label = name if names.count(name) == 1 else f"{name} [{configuration[:6]}]"
         entries = {lang: _entry(by_language.get(lang, [])) for lang in languages}
         whole = set.intersection(*(set(entry.scores) for entry in entries.values()))
-        average = {
-            seed: statistics.fmean(entry.scores[seed] for entry in entries.values()) for seed in sorted(whole)
-        }
+        average = {seed: statistics.fmean(entry.scores[seed] for entry in entries.values()) for seed in sorted(whole)}
         made.append(Row(label, entries, Entry(average)))
     seeds = sorted({seed for by_language in rows.values() for found in by_language.values() for seed, _ in found})
     task, version, backbone, limit = group

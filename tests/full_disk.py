@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -31,8 +32,7 @@ def fill(folder: Path) -> Path:
     """Takes all the space that is left; delete what it returns to free it."""
     path = folder / "filler"
     with path.open("wb", buffering=0) as stream, pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        while stream.write(b"x" * 4096):
-            pass
+        stream.writelines(itertools.repeat(b"x" * 4096))
     return path
 
 

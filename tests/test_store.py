@@ -116,6 +116,17 @@ def test_a_manifest_that_is_no_json_is_never_written(store: Store) -> None:
     assert not store.has(KIND, PRINT) and files_below(store.root) == set()
 
 
+def test_it_appears_by_one_rename_or_not_at_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rename(path: Path, target: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        with pytest.raises(UserError, match="cannot write"):
+            make(store)
+    assert not store.path(KIND, PRINT).exists() and files_below(store.root) == set()
+
+
 # Damage
 
 

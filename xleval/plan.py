@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from xleval.errors import UserError
 from xleval.experiment import Experiment
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from xleval.languages import Language
     from xleval.recipe import ChosenStrategy, World
     from xleval.tasks.spec import TaskSpec
+
+J = TypeVar("J", bound=Job)
 
 #: Raised when the meaning of a recipe or of training changes: older artifacts are then not reused.
 SEMANTICS = 1
@@ -70,7 +72,8 @@ class _Planner:
     def __init__(self, experiment: Experiment, scope: Scope, host: Host) -> None:
         self.experiment, self.scope, self.host = experiment, scope, host
         self.strategies = [host.choose_strategy(text) for text in experiment.strategies]
-        self.base = {"semantics": SEMANTICS, "backbone": scope.backbone.fingerprint, "precision": scope.precision}
+        self.backbone = scope.backbone.fingerprint
+        self.base: dict[str, Any] = {"semantics": SEMANTICS, "backbone": self.backbone, "precision": scope.precision}
         self.jobs: dict[str, Job] = {}
         self.users: dict[str, dict[str, None]] = {}
         self.without_text: dict[str, None] = {}
@@ -181,9 +184,7 @@ class _Planner:
             drop_last=recipe.drop_last,
             source_language=scope.source_language(task).code,
         )
-        added = self._add(job)
-        assert isinstance(added, TaskAdapterJob)
-        return added
+        return self._add(job)
 
     def _language_adapter(self, module: LanguageModule) -> LanguageAdapterJob | None:
         if module.kind == "none":
@@ -196,7 +197,7 @@ class _Planner:
         language = self.host.languages.get(code)
         folder = self.scope.language_adapters.get(language.code)
         if folder is not None:
-            return self._add(LanguageAdapterJob.from_folder(language.code, folder, self.base["backbone"]))
+            return self._add(LanguageAdapterJob.from_folder(language.code, folder, self.backbone))
         text = self.scope.text(language)
         if text is None:
             self.without_text[language.code] = None
@@ -215,8 +216,8 @@ class _Planner:
         own = {k: v for k, v in task.hyperparameters.items() if k.startswith("train.")} if task else {}
         return merged(own, suite, self.experiment.set)
 
-    def _add(self, job: Any) -> Any:
-        return self.jobs.setdefault(job.fingerprint, job)
+    def _add(self, job: J) -> J:
+        return cast(J, self.jobs.setdefault(job.fingerprint, job))
 
     def _refuse_without_text(self) -> None:
         missing = list(self.without_text)

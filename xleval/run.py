@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xleval.environment import environment, git_state
 from xleval.errors import UserError
-from xleval.events import CellFinished, Emit, Notice, RunFinished, RunStarted
-from xleval.executors import Outcome, Setting, Work
+from xleval.events import Emit, Notice, RunFinished, RunStarted
+from xleval.executors import Setting, Work
 from xleval.experiment import make_experiment
-from xleval.fingerprint import file_digest
 from xleval.hyperparameters import group, merged
-from xleval.interrupt import shielded
 from xleval.jobs import Cell, Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
 from xleval.plan import Plan, plan
-from xleval.predictions import PREDICTIONS, read_predictions
-from xleval.records import SCHEMA, Record, Results, cell_key, item_ids_digest
+from xleval.recording import Recorder, key_of
+from xleval.records import Record, Results
 from xleval.report.table import Table, tabulate
-from xleval.scoring import score
 
 if TYPE_CHECKING:
     from xleval.host import Host
@@ -72,7 +67,7 @@ def execute(graph: Plan, host: Host) -> Finished:
             "prediction": sum(map(len, work.predictions.values())),
         }
         host.emit(RunStarted(counts, len(pending), results.folder))
-        recorder = _Recorder(graph, results, pending, host.emit)
+        recorder = Recorder(graph, results, pending, host.emit)
         recorder.record_finished({job.fingerprint for jobs in work.predictions.values() for job in jobs})
         name, _, address = experiment.executor.partition(":")
         executor = host.executors.get(name)
@@ -95,7 +90,7 @@ def score_stored(graph: Plan, host: Host) -> tuple[Finished, int]:
     ready = [cell for cell in pending if cell.prediction in there]
     if ready:
         results.check_writable()
-        _Recorder(graph, results, ready, host.emit).record_finished(to_make=set())
+        Recorder(graph, results, ready, host.emit).record_finished(to_make=set())
     return _finished(graph, results), len(pending) - len(ready)
 
 
@@ -117,11 +112,6 @@ def setting(graph: Plan) -> Setting:
         engine=group(merged(suite, experiment.set), "engine"),
         offline=experiment.offline,
     )
-
-
-def key_of(cell: Cell, graph: Plan) -> Any:
-    """The cell's key in the results folder."""
-    return cell_key(_about(cell, graph))
 
 
 def pending_cells(graph: Plan, results: Results) -> list[Cell]:
@@ -194,136 +184,3 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
         tuple(tuple(cohort) for cohort in cohorts.values()),
         {fingerprint: tuple(found.values()) for fingerprint, found in predictions.items()},
     )
-
-
-class _Recorder:
-    """Turns outcomes into records, each written as soon as its prediction is there."""
-
-    def __init__(self, graph: Plan, results: Results, cells: Sequence[Cell], emit: Emit) -> None:
-        self.graph, self.results, self.emit = graph, results, emit
-        self.waiting: dict[str, list[Cell]] = defaultdict(list)
-        for cell in cells:
-            self.waiting[cell.prediction.fingerprint].append(cell)
-        self.environment = environment(graph.experiment.device, graph.scope.precision)
-
-    def record_finished(self, to_make: set[str]) -> None:
-        """Cells whose predictions are in the store already."""
-        for fingerprint in [f for f in self.waiting if f not in to_make]:
-            self._write(fingerprint, None)
-
-    def record(self, outcome: Outcome) -> None:
-        """Cells that waited for a prediction."""
-        if isinstance(outcome.job, PredictionJob):
-            self._write(outcome.job.fingerprint, outcome.error)
-
-    def _write(self, fingerprint: str, error: tuple[str, str] | None) -> None:
-        for cell in self.waiting.pop(fingerprint, []):
-            record = self._failure(cell, error) if error else self._success(cell)
-            with shielded():
-                self.results.append(self._run_record(cell))
-                self.results.append(record, replace=self.graph.experiment.fresh)
-            self.emit(CellFinished(record))
-
-    def _success(self, cell: Cell) -> Record:
-        job, store = cell.prediction, self.graph.store
-        folder = store.open(job.kind, job.fingerprint)
-        ids, predictions = read_predictions(folder / PREDICTIONS)
-        rows = job.data.rows(cell.task.labels, cell.task.label_map)
-        scored = score(cell.task, rows, ids, predictions)
-        sums = scored.counts.sum(axis=0)
-        return {
-            **_about(cell, self.graph),
-            "status": "ok",
-            "item_ids_sha256": item_ids_digest(ids),
-            "metrics": scored.metrics,
-            "n_examples": len(ids),
-            "counts": {stat: int(total) for stat, total in zip(scored.stats, sums, strict=True)},
-            "per_example": self.results.write_items(
-                job.fingerprint[:32], ids, predictions, scored.stats, scored.counts
-            ),
-            "eval_seconds": store.manifest(job.kind, job.fingerprint)["seconds"],
-            "created": _now(),
-        }
-
-    def _failure(self, cell: Cell, error: tuple[str, str]) -> Record:
-        return {
-            **_about(cell, self.graph),
-            "status": "failed",
-            "error": {"type": error[0], "message": error[1]},
-            "created": _now(),
-        }
-
-    def _run_record(self, cell: Cell) -> Record:
-        adapter, graph = cell.prediction.task_adapter, self.graph
-        manifest = graph.store.manifest(adapter.kind, adapter.fingerprint) if graph.present(adapter) else {}
-        language_adapters = dict.fromkeys(job for job in (*adapter.cycle, adapter.dev_adapter) if job)
-        return {
-            "type": "run",
-            "schema": SCHEMA,
-            "run_id": cell.run_id,
-            "train_run_id": cell.train_run_id,
-            "xleval": self.environment["xleval"],
-            "strategy": {
-                "name": cell.strategy.label,
-                "plugin": cell.strategy.plugin,
-                "version": cell.strategy.version,
-                "parameters": dict(cell.strategy.parameters),
-                "config_sha256": cell.config_sha256,
-            },
-            "backbone": graph.scope.backbone.identity,
-            "adapters": [
-                *(_language_adapter(job, graph) for job in language_adapters),
-                {"role": "task", "id": f"sha256:{adapter.fingerprint}", "sha256": _weights(manifest)},
-            ],
-            "source_lang": adapter.source_language,
-            "source": {
-                split: f"{d.dataset}@{d.revision}" for split, d in (("train", adapter.train), ("dev", adapter.dev))
-            },
-            "train_on": [str(module) for module in cell.recipe.train_on],
-            "drop_last": cell.recipe.drop_last,
-            "hyperparameters": dict(adapter.hyper),
-            "target_scope": cell.target_scope,
-            "seed": cell.seed,
-            **git_state(),
-            "env": {key: value for key, value in self.environment.items() if key != "xleval"},
-            "dev": manifest.get("dev"),
-            "best_step": manifest.get("best_step"),
-            "train_seconds": manifest.get("seconds", 0.0),
-            "created": _now(),
-            "checkpoint_selection": "source-dev" if adapter.hyper["select"] == "best" else "last",
-        }
-
-
-def _about(cell: Cell, graph: Plan) -> Record:
-    data, limit = cell.prediction.data, graph.experiment.limit
-    infer = cell.prediction.language_adapter
-    return {
-        "type": "eval",
-        "schema": SCHEMA,
-        "run_id": cell.run_id,
-        "task": cell.task.name,
-        "task_version": cell.task.version,
-        "dataset_revision": data.revision,
-        "split": data.split,
-        "language": cell.language.code,
-        "limit": {"examples": limit.examples, "seed": limit.seed} if limit else None,
-        "infer_on": _language_adapter(infer, graph) if infer else None,
-        "provenance": "self-reported",
-    }
-
-
-def _language_adapter(job: LanguageAdapterJob, graph: Plan) -> Record:
-    if job.folder is not None:
-        weights = file_digest(job.folder / "adapter.safetensors")
-    else:
-        weights = _weights(graph.store.manifest(job.kind, job.fingerprint) if graph.present(job) else {})
-    return {"role": "language", "lang": job.language, "id": f"sha256:{job.fingerprint}", "sha256": weights}
-
-
-def _weights(manifest: Any) -> str | None:
-    entry = manifest.get("files", {}).get("adapter.safetensors")
-    return entry["sha256"] if entry else None
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -51,7 +51,8 @@ class Session:
         logging.getLogger("adapters").setLevel(logging.ERROR)
         # Deterministic kernels where there is a choice; operations without one only warn.
         torch.use_deterministic_algorithms(precision == "fp32", warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads it
+        # Costs time, and nothing here reads memory before it is written.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         self.backbone, self.precision = backbone, precision
         self.device = torch.device(resolve_device(device))
         if self.device.type == "cpu" and backbone.is_small:
@@ -132,7 +133,7 @@ class Session:
             slot, weights = self._banked(adapter, drop_last)
             if (slot, adapter) != self._standing:
                 with torch.no_grad():
-                    torch._foreach_copy_(_parameters(self.model, slot), weights)
+                    torch._foreach_copy_(_tensors(self.model, slot), weights)
                 self._standing = (slot, adapter)
             names.append(slot)
         if TASK in self.model.adapters_config.adapters:
@@ -151,14 +152,14 @@ class Session:
                 )
             config = self.model.adapters_config.get(name)
             self.model.to(self.device)
-            weights = [p.detach().clone() for p in _parameters(self.model, name)]
+            weights = [p.detach().clone() for p in _tensors(self.model, name)]
             shape = (str(sorted(config.to_dict().items(), key=str)), drop_last)
             self.model.delete_adapter(name)
             if shape not in self._slots:
                 self._slots[shape] = f"la{len(self._slots)}"
                 self.model.add_adapter(self._slots[shape], config=config)
                 self.model.to(self.device)
-                for parameter in _parameters(self.model, self._slots[shape]):
+                for parameter in _tensors(self.model, self._slots[shape]):
                     parameter.requires_grad_(False)
             self._bank[key] = (self._slots[shape], weights)
         return self._bank[key]
@@ -224,7 +225,7 @@ class Session:
             raise UserError(f"backbone {self.backbone.name} has no pooler weights: use --set train.head=two-layer")
 
 
-def _parameters(model: Any, adapter: str) -> list[nn.Parameter]:
+def _tensors(model: Any, adapter: str) -> list[Tensor]:
     # Order of definition, which is the same for adapters of one configuration.
     places = (f".adapters.{adapter}.", f"invertible_adapters.{adapter}.")
     return [p for name, p in model.named_parameters() if any(place in f".{name}" for place in places)]

@@ -82,4 +82,3 @@ class Executor(Protocol):
 
         A failure ends what depends on it, with its reason, and nothing else.
         """
-

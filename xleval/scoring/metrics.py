@@ -15,10 +15,15 @@ Counts = npt.NDArray[np.int64]
 
 
 class Metric(Protocol):
-    """``stats`` names the columns of the counts."""
+    """What a task spec names under ``metric``."""
 
-    name: str
-    stats: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """Name in specs, records and tables."""
+
+    @property
+    def stats(self) -> tuple[str, ...]:
+        """Names of the counts."""
 
     def item(self, gold: Any, predicted: Any) -> tuple[int, ...]:
         """Counts of one item, one a column."""
@@ -46,7 +51,7 @@ class Accuracy:
 
     def gradient(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(1, −accuracy) / total."""
-        return np.array([1.0, -float(self.finalize(sums))]) / sums[1]
+        return np.asarray([1.0, -float(self.finalize(sums))], dtype=np.float64) / float(sums[1])
 
 
 class EntityF1:

@@ -67,9 +67,7 @@ class Form(Model):
         for role, column in self.columns.items():
             if isinstance(column, int) != by_place:
                 asked = "its position, from 0" if by_place else "its name"
-                raise ValueError(
-                    f"columns: {role}: {column!r}; a column of this {self.format} is given by {asked}"
-                )
+                raise ValueError(f"columns: {role}: {column!r}; a column of this {self.format} is given by {asked}")
         if self.where and by_place:
             raise ValueError(f"where: needs names of columns, and this {self.format} has none")
         return self

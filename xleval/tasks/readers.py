@@ -34,9 +34,7 @@ def read(path: Path, form: Form, family: Family, code: str) -> Iterator[RawRow]:
         if row.id is not None:
             if row.id in seen:
                 first = seen[row.id]
-                raise UserError(
-                    f"{path}:{row.line}: id {row.id!r} stands on line {first} already; remove one"
-                )
+                raise UserError(f"{path}:{row.line}: id {row.id!r} stands on line {first} already; remove one")
             seen[row.id] = row.line
         if row.label not in form.drop_labels or family == "token-classification":
             yield row if row.id is not None else row._replace(id=str(index))
@@ -50,9 +48,7 @@ def _from_records(path: Path, form: Form, family: Family, code: str) -> Iterator
     empty = True
     for line, values in records(path, form, wanted):
         rejected = [
-            str(value)
-            for value, asked in zip(values[len(roles) :], conditions.values(), strict=True)
-            if value != asked
+            str(value) for value, asked in zip(values[len(roles) :], conditions.values(), strict=True) if value != asked
         ]
         if rejected:
             others.update(rejected)

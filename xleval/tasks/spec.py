@@ -82,9 +82,7 @@ class TaskSpec(_Spec):
                 raise ValueError(f"{key}: {twice[0]!r} stands there twice")
         for label, target in self.label_map.items():
             if target not in self.labels:
-                raise ValueError(
-                    f"label_map: {label} → {target!r} is none of the labels ({', '.join(self.labels)})"
-                )
+                raise ValueError(f"label_map: {label} → {target!r} is none of the labels ({', '.join(self.labels)})")
         if self.family == "token-classification" and "O" not in self.labels:
             raise ValueError("labels: tags need 'O', the tag of words outside of entities")
         _check_hyperparameters(self.hyperparameters)
@@ -120,9 +118,7 @@ def load_spec(path: Path) -> TaskSpec | SourceSpec:
     models: dict[Any, type[TaskSpec] | type[SourceSpec]] = {"task": TaskSpec, "source": SourceSpec}
     model = models.get(kind) if isinstance(kind, str) else None
     if model is None:
-        raise UserError(
-            f"{path}:{place_of(node, ('kind',))}: kind is {kind!r}; write `kind: task` or `kind: source`"
-        )
+        raise UserError(f"{path}:{place_of(node, ('kind',))}: kind is {kind!r}; write `kind: task` or `kind: source`")
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -184,9 +180,7 @@ def _check_hyperparameters(given: dict[str, int | float | str]) -> None:
 
     for key, value in given.items():
         if not key.startswith("train."):
-            raise ValueError(
-                f"hyperparameters: {key!r} is not of the group `train.`, the only one a task may set"
-            )
+            raise ValueError(f"hyperparameters: {key!r} is not of the group `train.`, the only one a task may set")
         try:
             parsed(key, value)
         except UserError as error:

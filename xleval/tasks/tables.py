@@ -112,9 +112,7 @@ def _refuse_half_characters(where: str, values: list[Any]) -> None:
     try:
         json.dumps(values, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise UserError(
-            f"{where}: half of a surrogate pair (\\ud800 to \\udfff); write the character"
-        ) from None
+        raise UserError(f"{where}: half of a surrogate pair (\\ud800 to \\udfff); write the character") from None
 
 
 def _parquet(path: Path, form: Form, wanted: Sequence[str | int]) -> Iterator[tuple[int, list[Any]]]:

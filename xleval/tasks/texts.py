@@ -47,9 +47,7 @@ class Text:
         return found
 
 
-def find_text(
-    language: Language, text_dir: Path | None, providers: Mapping[str, DataProvider]
-) -> Text | None:
+def find_text(language: Language, text_dir: Path | None, providers: Mapping[str, DataProvider]) -> Text | None:
     """``text_dir/<code or alias>/*.txt``, else generated text of a made language, else None.
 
     Raises:

@@ -1,0 +1,158 @@
+"""Turns outcomes of work into records: scores, counts, and what they were made with."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from xleval.environment import environment, git_state
+from xleval.events import CellFinished, Emit
+from xleval.executors import Outcome
+from xleval.fingerprint import file_digest
+from xleval.interrupt import shielded
+from xleval.jobs import Cell, LanguageAdapterJob, PredictionJob
+from xleval.plan import Plan
+from xleval.predictions import PREDICTIONS, read_predictions
+from xleval.records import SCHEMA, Key, Record, Results, cell_key, item_ids_digest
+from xleval.scoring import score
+
+
+class Recorder:
+    """Turns outcomes into records, each written as soon as its prediction is there."""
+
+    def __init__(self, graph: Plan, results: Results, cells: Sequence[Cell], emit: Emit) -> None:
+        self.graph, self.results, self.emit = graph, results, emit
+        self.waiting: dict[str, list[Cell]] = defaultdict(list)
+        for cell in cells:
+            self.waiting[cell.prediction.fingerprint].append(cell)
+        self.environment = environment(graph.experiment.device, graph.scope.precision)
+
+    def record_finished(self, to_make: set[str]) -> None:
+        """Cells whose predictions are in the store already."""
+        for fingerprint in [f for f in self.waiting if f not in to_make]:
+            self._write(fingerprint, None)
+
+    def record(self, outcome: Outcome) -> None:
+        """Cells that waited for a prediction."""
+        if isinstance(outcome.job, PredictionJob):
+            self._write(outcome.job.fingerprint, outcome.error)
+
+    def _write(self, fingerprint: str, error: tuple[str, str] | None) -> None:
+        for cell in self.waiting.pop(fingerprint, []):
+            record = self._failure(cell, error) if error else self._success(cell)
+            with shielded():
+                self.results.append(self._run_record(cell))
+                self.results.append(record, replace=self.graph.experiment.fresh)
+            self.emit(CellFinished(record))
+
+    def _success(self, cell: Cell) -> Record:
+        job, store = cell.prediction, self.graph.store
+        folder = store.open(job.kind, job.fingerprint)
+        ids, predictions = read_predictions(folder / PREDICTIONS)
+        rows = job.data.rows(cell.task.labels, cell.task.label_map)
+        scored = score(cell.task, rows, ids, predictions)
+        sums = scored.counts.sum(axis=0)
+        return {
+            **about_cell(cell, self.graph),
+            "status": "ok",
+            "item_ids_sha256": item_ids_digest(ids),
+            "metrics": scored.metrics,
+            "n_examples": len(ids),
+            "counts": {stat: int(total) for stat, total in zip(scored.stats, sums, strict=True)},
+            "per_example": self.results.write_items(
+                job.fingerprint[:32], ids, predictions, scored.stats, scored.counts
+            ),
+            "eval_seconds": store.manifest(job.kind, job.fingerprint)["seconds"],
+            "created": _now(),
+        }
+
+    def _failure(self, cell: Cell, error: tuple[str, str]) -> Record:
+        return {
+            **about_cell(cell, self.graph),
+            "status": "failed",
+            "error": {"type": error[0], "message": error[1]},
+            "created": _now(),
+        }
+
+    def _run_record(self, cell: Cell) -> Record:
+        adapter, graph = cell.prediction.task_adapter, self.graph
+        manifest = graph.store.manifest(adapter.kind, adapter.fingerprint) if graph.present(adapter) else {}
+        language_adapters = dict.fromkeys(job for job in (*adapter.cycle, adapter.dev_adapter) if job)
+        return {
+            "type": "run",
+            "schema": SCHEMA,
+            "run_id": cell.run_id,
+            "train_run_id": cell.train_run_id,
+            "xleval": self.environment["xleval"],
+            "strategy": {
+                "name": cell.strategy.label,
+                "plugin": cell.strategy.plugin,
+                "version": cell.strategy.version,
+                "parameters": dict(cell.strategy.parameters),
+                "config_sha256": cell.config_sha256,
+            },
+            "backbone": graph.scope.backbone.identity,
+            "adapters": [
+                *(_language_adapter(job, graph) for job in language_adapters),
+                {"role": "task", "id": f"sha256:{adapter.fingerprint}", "sha256": _weights(manifest)},
+            ],
+            "source_lang": adapter.source_language,
+            "source": {
+                split: f"{d.dataset}@{d.revision}" for split, d in (("train", adapter.train), ("dev", adapter.dev))
+            },
+            "train_on": [str(module) for module in cell.recipe.train_on],
+            "drop_last": cell.recipe.drop_last,
+            "hyperparameters": dict(adapter.hyper),
+            "target_scope": cell.target_scope,
+            "seed": cell.seed,
+            **git_state(),
+            "env": {key: value for key, value in self.environment.items() if key != "xleval"},
+            "dev": manifest.get("dev"),
+            "best_step": manifest.get("best_step"),
+            "train_seconds": manifest.get("seconds", 0.0),
+            "created": _now(),
+            "checkpoint_selection": "source-dev" if adapter.hyper["select"] == "best" else "last",
+        }
+
+
+def key_of(cell: Cell, graph: Plan) -> Key:
+    """The cell's key in the results folder."""
+    return cell_key(about_cell(cell, graph))
+
+
+def about_cell(cell: Cell, graph: Plan) -> Record:
+    """The part of an ``eval`` record that is known before anything runs."""
+    data, limit = cell.prediction.data, graph.experiment.limit
+    infer = cell.prediction.language_adapter
+    return {
+        "type": "eval",
+        "schema": SCHEMA,
+        "run_id": cell.run_id,
+        "task": cell.task.name,
+        "task_version": cell.task.version,
+        "dataset_revision": data.revision,
+        "split": data.split,
+        "language": cell.language.code,
+        "limit": {"examples": limit.examples, "seed": limit.seed} if limit else None,
+        "infer_on": _language_adapter(infer, graph) if infer else None,
+        "provenance": "self-reported",
+    }
+
+
+def _language_adapter(job: LanguageAdapterJob, graph: Plan) -> Record:
+    if job.folder is not None:
+        weights: str | None = file_digest(job.folder / "adapter.safetensors")
+    else:
+        weights = _weights(graph.store.manifest(job.kind, job.fingerprint) if graph.present(job) else {})
+    return {"role": "language", "lang": job.language, "id": f"sha256:{job.fingerprint}", "sha256": weights}
+
+
+def _weights(manifest: Any) -> str | None:
+    entry = manifest.get("files", {}).get("adapter.safetensors")
+    return entry["sha256"] if entry else None
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

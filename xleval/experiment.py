@@ -123,6 +123,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}{where}: not YAML: {getattr(error, 'problem', error)}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 (byte {error.start})") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not YAML: {error}") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     if not isinstance(values, dict):

@@ -35,7 +35,7 @@ def run(run_id: str, strategy: str = "madx", seed: int = 1, **fields: Any) -> di
 def result(run_id: str, language: str, value: float | None, **fields: Any) -> dict[str, Any]:
     outcome = {"status": "failed"} if value is None else {"status": "ok", "metrics": {"accuracy": {"value": value}}}
     about = {"type": "eval", "run_id": run_id, "task": "xnli", "task_version": "1", "language": language}
-    return {**about, "limit": None, **outcome, **fields}
+    return {**about, "dataset_revision": "a" * 40, "limit": None, **outcome, **fields}
 
 
 def table_of(runs: list[dict[str, Any]], results: list[dict[str, Any]]) -> Table:
@@ -109,6 +109,7 @@ def test_a_language_of_which_all_seeds_failed_says_so() -> None:
     [
         {"limit": {"examples": 50, "seed": 0}},
         {"task_version": "2"},
+        {"dataset_revision": "sha256:0123456789abcdef"},
         {"task": "other"},
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -365,6 +366,8 @@ def _discover(modules: Iterable[str]) -> Iterable[tuple[PluginInfo, Callable[[],
         yield info, point.load
     for name in dict.fromkeys([*extra, *(n for n in allowed or () if n not in names)]):
         origin = "--plugin-module" if name in extra else "XLEVAL_PLUGINS"
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))  # a module in the folder where one works, as `python -m` sees it
         yield PluginInfo(name, name.partition(".")[0], "", origin), lambda name=name: import_module(name)  # type: ignore[misc]
 
 

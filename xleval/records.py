@@ -61,33 +61,56 @@ class Results:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.path = self.folder / RECORDS
+        self._forget()
+
+    def _forget(self) -> None:
+        self._records: list[Record] = []
+        self._runs: dict[str, Record] = {}
+        self._cells: dict[Key, Record] = {}
+        self._bytes = self._lines = 0
 
     def read(self) -> list[Record]:
         """All records in order of writing; a line cut short by a kill or a full disk is left out.
 
+        Only what other writers added since the last look is read.
+
         Raises:
             UserError: naming the line that is not a record, or has a newer major version.
         """
-        if not self.path.is_file():
-            return []
-        lines = self.path.read_bytes().split(b"\n")
-        lines.pop()  # empty, or what a writer left that was stopped in the middle
-        return [_parsed(line, self.path, number) for number, line in enumerate(lines, start=1) if line.strip()]
+        size = self.path.stat().st_size if self.path.is_file() else 0
+        if size < self._bytes:  # another file than the one that was read
+            self._forget()
+        if size > self._bytes:
+            with self.path.open("rb") as stream:
+                stream.seek(self._bytes)
+                new = stream.read()
+            # What follows the last newline is a writer's that was stopped in the middle.
+            whole = new[: new.rfind(b"\n") + 1]
+            for line in whole.splitlines(keepends=True):
+                if line.strip():
+                    self._take(_parsed(line, self.path, self._lines + 1))
+                self._lines += 1
+                self._bytes += len(line)
+        return list(self._records)
+
+    def _take(self, record: Record) -> None:
+        self._records.append(record)
+        if record["type"] == "run":
+            self._runs[record["run_id"]] = record
+        elif record["type"] == "eval":
+            old = self._cells.get(key := cell_key(record))
+            if old is None or record["status"] == "ok" or old["status"] != "ok":
+                self._cells[key] = record
 
     def runs(self) -> dict[str, Record]:
         """``run`` records by run_id, the last of each."""
-        return {r["run_id"]: r for r in self.read() if r["type"] == "run"}
+        self.read()
+        return dict(self._runs)
 
     def cells(self) -> dict[Key, Record]:
         """``eval`` records by :func:`cell_key`, the last of each; a success is never replaced by a failure."""
-        found: dict[Key, Record] = {}
-        for record in self.read():
-            if record["type"] != "eval":
-                continue
-            key = cell_key(record)
-            if key not in found or record["status"] == "ok" or found[key]["status"] != "ok":
-                found[key] = record
-        return found
+        self.read()
+        return dict(self._cells)
 
     def append(self, record: Record, *, replace: bool = False) -> bool:
         """Writes one record and waits for the disk; False if another process wrote the same cell before.

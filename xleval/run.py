@@ -53,6 +53,8 @@ def execute(graph: Plan, host: Host) -> Finished:
         KeyboardInterrupt: on Ctrl-C, after the current write; running again goes on from there.
     """
     experiment, results = graph.experiment, Results(graph.experiment.out)
+    name, _, address = experiment.executor.partition(":")
+    executor = host.executors.get(name)
     pending = pending_cells(graph, results)
     for text in graph.scope.notices:
         host.emit(Notice(text))
@@ -69,8 +71,6 @@ def execute(graph: Plan, host: Host) -> Finished:
         host.emit(RunStarted(counts, len(pending), results.folder))
         recorder = Recorder(graph, results, pending, host.emit)
         recorder.record_finished({job.fingerprint for jobs in work.predictions.values() for job in jobs})
-        name, _, address = experiment.executor.partition(":")
-        executor = host.executors.get(name)
         for outcome in executor.execute(work, setting(graph), jobs=experiment.jobs, address=address, emit=host.emit):
             recorder.record(outcome)
     finished = _finished(graph, results)

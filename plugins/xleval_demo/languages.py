@@ -53,7 +53,7 @@ class MadeLanguage:
 
 
 def distance_of(language: MadeLanguage) -> float:
-    """Distance to the source, from the knobs alone; declared before any score was measured, not fitted.
+    """Distance to the source, from the knobs alone; its weights are declared, not fitted to scores.
 
     .60 x share of roots not inherited + .10 word order differs + .05 adjective order differs + .10 x share of
     the four affixes (plural, tense, case, negation) that stand on another side + .15 script differs.

@@ -26,11 +26,11 @@ def predict(ctx: click.Context, /, **options: Any) -> None:
     host, progress = make_host(ctx), Progress()
     host.listen("progress", progress)
     graph = plan(experiment_from(options), host)
+    name, _, address = graph.experiment.executor.partition(":")
+    executor = host.executors.get(name)
     graph.store.check_writable()
     check_data(graph.cells)
     work = missing_work(graph, graph.cells, host.emit)
-    name, _, address = graph.experiment.executor.partition(":")
-    executor = host.executors.get(name)
     failures: list[Outcome] = []
     with progress:
         for outcome in executor.execute(

@@ -46,13 +46,14 @@ class Row:
 
 @dataclass(frozen=True)
 class TaskTable:
-    """One task under one backbone, data limit and version: never mixed with another."""
+    """One task under one backbone, data limit, version and origin of the data: never mixed with another."""
 
     task: str
     version: str
     metric: str
     backbone: str
     limit: str
+    data: str
     languages: tuple[str, ...]
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
@@ -62,7 +63,7 @@ class TaskTable:
         """What the table shows, in one line."""
         limit = f", limited to {self.limit} examples a split" if self.limit else ""
         return (
-            f"{self.task} (version {self.version}), {self.metric} × 100, {self.backbone}{limit}: "
+            f"{self.task} (version {self.version}, {self.data}), {self.metric} × 100, {self.backbone}{limit}: "
             f"mean ± SD over {len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
         )
 
@@ -116,6 +117,7 @@ def tabulate(records: Iterable[Record], runs: Mapping[str, Record]) -> Table:
             record["task_version"],
             f"{backbone['id']}@{backbone['revision'][:14]}",
             f"{limit['examples']} (seed {limit['seed']})" if limit else "",
+            _data(record["dataset_revision"]),
         )
         row = (run["strategy"]["name"], _configuration(run))
         value = None
@@ -138,13 +140,18 @@ def _table(group: tuple[str, ...], rows: Mapping[tuple[str, str], Any], metric: 
         average = {seed: statistics.fmean(entry.scores[seed] for entry in entries.values()) for seed in sorted(whole)}
         made.append(Row(label, entries, Entry(average)))
     seeds = sorted({seed for by_language in rows.values() for found in by_language.values() for seed, _ in found})
-    task, version, backbone, limit = group
-    return TaskTable(task, version, metric, backbone, limit, languages, tuple(made), tuple(seeds))
+    task, version, backbone, limit, data = group
+    return TaskTable(task, version, metric, backbone, limit, data, languages, tuple(made), tuple(seeds))
 
 
 def _entry(found: list[tuple[int, float | None]]) -> Entry:
     scores = {seed: value for seed, value in sorted(found, key=lambda pair: pair[0]) if value is not None}
     return Entry(scores, sum(value is None for _, value in found))
+
+
+def _data(revision: str) -> str:
+    """Where test data came from; local files have a revision for each language."""
+    return "local files" if revision.startswith("sha256:") else f"data {revision[:12]}"
 
 
 def _configuration(run: Record) -> str:

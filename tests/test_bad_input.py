@@ -116,7 +116,9 @@ def test_backbone_folder_without_weights(cli: Cli, tmp_path: Path) -> None:
         (("version: ", "version: [1] # "), "version"),
     ],
 )
-def test_validate_names_the_fault_of_a_task_file(change: tuple[str, str], expected: str, cli: Cli, tmp_path: Path) -> None:
+def test_validate_names_the_fault_of_a_task_file(
+    change: tuple[str, str], expected: str, cli: Cli, tmp_path: Path
+) -> None:
     text = (ROOT / "task_specs" / "masakhaner.yaml").read_text()
     assert change[0] in text
     file = tmp_path / "broken.yaml"

@@ -176,9 +176,7 @@ def test_mbert_languages(registry: LanguageRegistry) -> None:
 def test_xlmr_languages(registry: LanguageRegistry) -> None:
     seen = {language.code for language in registry if language.xlmr}
     assert seen == {registry.get(code).code for code in XLMR.split()}
-    assert (
-        len(XLMR.split()) == len(seen) == 93
-    )  # 100 entries: 5 romanizations, a font encoding, Chinese twice
+    assert len(XLMR.split()) == len(seen) == 93  # 100 entries: 5 romanizations, a font encoding, Chinese twice
 
 
 @pytest.mark.parametrize(
@@ -233,9 +231,7 @@ def test_pretraining(registry: LanguageRegistry, code: str, mbert: bool, xlmr: b
         ("urd", "Indo-European", "Arab", "Eurasia"),
     ],
 )
-def test_classification(
-    registry: LanguageRegistry, code: str, family: str, script: str, macroarea: str
-) -> None:
+def test_classification(registry: LanguageRegistry, code: str, family: str, script: str, macroarea: str) -> None:
     language = registry.get(code)
     assert (language.family, language.script, language.macroarea) == (family, script, macroarea)
 
@@ -336,9 +332,7 @@ def test_reading_is_quick() -> None:
     assert min(spent) < 0.03
 
 
-def test_the_loader_in_python_reads_the_same(
-    registry: LanguageRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loader_in_python_reads_the_same(registry: LanguageRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
     assert list(builtin.__wrapped__()) == list(registry)
 

@@ -26,14 +26,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "file.txt"
 
 
-TSV = (
-    "I\u2019m home.\tShe slept.\tneutral\n"
-    'Ndi\u1ecb mmad\u1ee5 "x"\tb\tentailment\n'
-    "\u4ed6\u8bf4\tc\tcontradiction\n"
-)
+TSV = 'I\u2019m home.\tShe slept.\tneutral\nNdi\u1ecb mmad\u1ee5 "x"\tb\tentailment\n\u4ed6\u8bf4\tc\tcontradiction\n'
 JSON_LINES = (
-    '{"premise": "a", "hypothesis": "b\\u00e9", "label": "x"}\n'
-    '{"premise": "", "hypothesis": "", "label": "y"}\n'
+    '{"premise": "a", "hypothesis": "b\\u00e9", "label": "x"}\n{"premise": "", "hypothesis": "", "label": "y"}\n'
 )
 CONLL = "Nair\u00f3bi B-LOC\nni O\n\nYor\u00f9b\u00e1 B-ORG\n\u0938\u092d\u093e I-ORG\n. O\n\n"
 
@@ -121,9 +116,7 @@ def test_fuzzed_conll(file: Path, data: bytes, separator: str) -> None:
     rows = rows_or_refusal(file, data, lambda: sentences(file, form("conll", separator=separator)))
     if rows is None:
         return
-    lines = [
-        line for line in lines_without_ends(data) if line.strip(" \t") and not line.startswith("-DOCSTART-")
-    ]
+    lines = [line for line in lines_without_ends(data) if line.strip(" \t") and not line.startswith("-DOCSTART-")]
     said = [(token, tag) for row in rows for token, tag in zip(row.tokens, row.tags, strict=True)]
     if separator == "tab":
         assert said == [(line.split("\t")[0], line.split("\t")[-1]) for line in lines]

@@ -141,9 +141,7 @@ def test_raw_faults(raw: type[_Raw]) -> None:
     with pytest.raises(UserError, match="HTTP 503"):
         rows_of(spec, DataOptions())
     raw.answers[:] = [(200, BODY, len(BODY))]
-    with pytest.raises(
-        UserError, match=r"SHA-256 .*, expected 0000000000000000…; the download was cut short"
-    ):
+    with pytest.raises(UserError, match=r"SHA-256 .*, expected 0000000000000000…; the download was cut short"):
         rows_of(spec, DataOptions())
 
 

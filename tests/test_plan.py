@@ -57,10 +57,24 @@ def test_all_multi_cycles_over_source_first_and_all_targets_of_all_tasks(host: H
 
 
 def test_without_a_suite_the_world_is_what_was_asked(host: Host, tmp_path: Path) -> None:
-    found = graph(host, tmp_path, strategies=["tlr-all-multi"])
-    (job, _) = found.of_kind("task_adapter")
+    for code in ("eng", "swa", "wol"):
+        (tmp_path / "text" / code).mkdir(parents=True)
+        (tmp_path / "text" / code / "x.txt").write_text("one two three")
+    found = graph(
+        host, tmp_path, strategies=["tlr-all-multi"], tasks=["masakhaner"], languages=["swa", "wol"], seeds=[1],
+        text_dir=tmp_path / "text",
+    )  # fmt: skip
+    (job,) = found.of_kind("task_adapter")
     assert isinstance(job, TaskAdapterJob)
-    assert [a.language for a in job.cycle if a] == ["qaa", "qab", "qai"]
+    assert [a.language for a in job.cycle if a] == ["eng", "swa", "wol"]
+
+
+def test_tasks_of_the_demo_alone_mean_the_demo_suite(host: Host, tmp_path: Path) -> None:
+    found = graph(host, tmp_path, strategies=["madx"], backbone=None)
+    assert found.scope.backbone.name == "demo"
+    assert found.scope.suite is not None
+    mixed = graph(host, tmp_path, strategies=["la-none-tr"], tasks=["demo-nli", "xnli"], languages=["qab", "swa"])
+    assert mixed.scope.suite is None
 
 
 def test_a_new_language_adds_only_what_is_new(host: Host, tmp_path: Path) -> None:
@@ -150,7 +164,9 @@ def test_given_adapter_is_present_and_checked(host: Host, tmp_path: Path) -> Non
         ({"executor": "rayy"}, None),
     ],
 )
-def test_wrong_names_are_named_with_the_nearest(options: dict[str, Any], message: str | None, host: Host, tmp_path: Path) -> None:
+def test_wrong_names_are_named_with_the_nearest(
+    options: dict[str, Any], message: str | None, host: Host, tmp_path: Path
+) -> None:
     if message is None:  # executors are looked up when work starts, not when it is planned
         graph(host, tmp_path, **options)
         return

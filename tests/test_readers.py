@@ -211,9 +211,7 @@ def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     table = {"tokens": [["a", "b"], ["c"]], "ner_tags": [[0, 2], [1]], "langs": [["en", "en"], ["en"]]}
     parquet.write_table(pyarrow.table(table), path)
-    kind = form(
-        "parquet", columns={"tokens": "tokens", "tags": "ner_tags"}, label_names=["O", "B-PER", "I-PER"]
-    )
+    kind = form("parquet", columns={"tokens": "tokens", "tags": "ner_tags"}, label_names=["O", "B-PER", "I-PER"])
     assert [row.tags for row in sentences(path, kind)] == [("O", "I-PER"), ("B-PER",)]
     other = form("parquet", columns={"tokens": "tokens", "tags": "tags"})
     assert refused(path, other, "token-classification") == (

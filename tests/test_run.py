@@ -17,7 +17,7 @@ import pytest
 from xleval.records import Results, content
 
 SMALL = [
-    "--backbone", "demo", "--language", "qab,qai", "--limit", "40",
+    "--language", "qab,qai", "--limit", "40",
     "--set", "la.steps=8", "--set", "la.eval_every=4", "--set", "la.chunk=32", "--set", "la.lr=1e-3",
     "--set", "train.steps=20", "--set", "train.eval_every=8", "--set", "train.max_length=48", "--set", "train.lr=1e-3",
 ]  # fmt: skip
@@ -76,10 +76,10 @@ def test_a_run_leaves_a_record_for_every_cell(whole: Path) -> None:
         assert record["limit"] == {"examples": 40, "seed": 0}
         assert set(record["counts"]) == {"tp", "pred", "gold"}
     multi = next(r for r in runs.values() if r["strategy"]["name"] == "tlr-all-multi")
-    assert multi["train_on"] == ["LA(qaa)", "LA(qab)", "LA(qai)"]
+    assert multi["train_on"] == [f"LA(qa{letter})" for letter in "abcdefghi"]  # the suite's world, source first
     assert multi["drop_last"] is True
     assert multi["target_scope"] == "shared"
-    assert [a["role"] for a in multi["adapters"]] == ["language", "language", "language", "task"]
+    assert [a["role"] for a in multi["adapters"]] == ["language"] * 9 + ["task"]
     assert all(a["sha256"] for a in multi["adapters"])
 
 
@@ -240,7 +240,7 @@ def test_python_api_gives_the_same_table(whole: Path) -> None:
     import xleval as package
 
     table = package.run(
-        strategies=["tlr-all-multi", "la-none"], tasks=["demo-ner"], backbone="demo", languages=["qab", "qai"],
+        strategies=["tlr-all-multi", "la-none"], tasks=["demo-ner"], languages=["qab", "qai"],
         seeds=[1, 2], limit=40, store=whole / "store", out=whole / "out",
         set={"la.steps": 8, "la.eval_every": 4, "la.chunk": 32, "la.lr": 1e-3, "train.steps": 20,
              "train.eval_every": 8, "train.max_length": 48, "train.lr": 1e-3},

@@ -42,9 +42,7 @@ def test_xtreme_test_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::xleval.tasks.sources.DataWarning")
 def test_multinli_release(tmp_path: Path) -> None:
     (tmp_path / "multinli_1.0").mkdir()
-    records = [
-        {"gold_label": label, "sentence1": "a", "sentence2": "b", "pairID": "1"} for label in ("-", "neutral")
-    ]
+    records = [{"gold_label": label, "sentence1": "a", "sentence2": "b", "pairID": "1"} for label in ("-", "neutral")]
     text = "".join(json.dumps(record) + "\n" for record in records)
     (tmp_path / "multinli_1.0" / "multinli_1.0_dev_matched.jsonl").write_text(text)
     located = locate(shipped("sources/mnli"), "eng", "dev", DataOptions(tmp_path), {})

@@ -138,9 +138,11 @@ def test_labels_are_mapped_by_name(folder: Path) -> None:
         label_map={"yes": "affirmative", "no": "negative"},
     )
     assert [row.label for row in rows_of(spec, DataOptions(folder))][:3] == [0, 1, 1]
-    assert [
-        row.label for row in locate(spec, "swa", "test", DataOptions(folder), {}).rows(("no", "yes"), {})
-    ][:3] == [0, 1, 1]
+    assert [row.label for row in locate(spec, "swa", "test", DataOptions(folder), {}).rows(("no", "yes"), {})][:3] == [
+        0,
+        1,
+        1,
+    ]
 
 
 def test_unknown_label_names_line_and_known_ones(folder: Path) -> None:
@@ -183,12 +185,8 @@ def test_limit_draws_once_and_keeps_order(folder: Path) -> None:
         assert rows == rows_of(spec, DataOptions(folder, limit=limit))
         assert len(rows) == limit
         assert [row for row in every if row in rows] == rows
-    assert (
-        rows_of(spec, DataOptions(folder, limit=20)) == rows_of(spec, DataOptions(folder, limit=99)) == every
-    )
-    assert rows_of(spec, DataOptions(folder, limit=5, limit_seed=1)) != rows_of(
-        spec, DataOptions(folder, limit=5)
-    )
+    assert rows_of(spec, DataOptions(folder, limit=20)) == rows_of(spec, DataOptions(folder, limit=99)) == every
+    assert rows_of(spec, DataOptions(folder, limit=5, limit_seed=1)) != rows_of(spec, DataOptions(folder, limit=5))
 
 
 def test_draw_is_the_same_in_every_python() -> None:
@@ -200,9 +198,7 @@ def test_draw_is_the_same_in_every_python() -> None:
 
 
 def test_fingerprint_covers_what_determines_rows(folder: Path) -> None:
-    def fingerprint(
-        layout: dict[str, Any] | None = None, options: DataOptions | None = None, **fields: Any
-    ) -> str:
+    def fingerprint(layout: dict[str, Any] | None = None, options: DataOptions | None = None, **fields: Any) -> str:
         spec = toy({"upstream": [{**LAYOUT, **(layout or {})}]}, **fields)
         return locate(spec, "swa", "test", options or DataOptions(folder), {}).fingerprint
 

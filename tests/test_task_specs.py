@@ -104,9 +104,7 @@ def test_languages_are_the_registrys(path: Path) -> None:
 def test_every_raw_test_file_has_a_digest() -> None:
     for spec in map(load_spec, TASKS):
         if spec.data.raw and "test" in spec.data.raw.files:
-            names = {
-                spec.data.raw.files["test"].replace("{lang}", spec.data.code(code)) for code in spec.languages
-            }
+            names = {spec.data.raw.files["test"].replace("{lang}", spec.data.code(code)) for code in spec.languages}
             assert names <= set(spec.data.raw.sha256)
 
 
@@ -193,10 +191,7 @@ def test_wrong_value(tmp_path: Path, changes: dict[str, Any], said: str) -> None
     if not said.startswith("data.upstream"):
         # The place is the line of the key, or of the part of it that is at fault.
         number = int(message.split(":")[1])
-        assert (
-            number >= 1 + next(i for i, line in enumerate(lines) if line.startswith(key))
-            or "names no" in said
-        )
+        assert number >= 1 + next(i for i, line in enumerate(lines) if line.startswith(key)) or "names no" in said
 
 
 def test_missing_key(tmp_path: Path) -> None:
@@ -219,9 +214,7 @@ def test_revision_must_be_a_commit(tmp_path: Path, revision: str) -> None:
     }
     message = fault(written(tmp_path, {"data": {"hub": hub}}))
     assert f"data.hub.revision: {revision!r} is no commit; write its 40 hexadecimal digits" in message
-    line = next(
-        i for i, text in enumerate((tmp_path / "toy.yaml").read_text().splitlines(), 1) if "revision" in text
-    )
+    line = next(i for i, text in enumerate((tmp_path / "toy.yaml").read_text().splitlines(), 1) if "revision" in text)
     assert message.startswith(f"{tmp_path / 'toy.yaml'}:{line}:")
 
 
@@ -252,9 +245,7 @@ def test_folder_names_a_layout(tmp_path: Path) -> None:
 
 
 def test_sources_need_train_and_dev(tmp_path: Path) -> None:
-    spec = {
-        key: value for key, value in MINIMAL.items() if key not in ("languages", "labels", "source", "metric")
-    }
+    spec = {key: value for key, value in MINIMAL.items() if key not in ("languages", "labels", "source", "metric")}
     path = tmp_path / "toy.yaml"
     path.write_text(yaml.safe_dump({**spec, "kind": "source", "language": "eng"}))
     assert "a source needs train and dev, a place lacks files for train and dev" in fault(path)

@@ -102,9 +102,7 @@ def resolve_scope(experiment: Experiment, host: Host) -> Scope:
     Raises:
         UserError: unknown names, with the nearest known ones.
     """
-    suite = None
-    if experiment.suite or not experiment.tasks:
-        suite = host.suites.get(experiment.suite or DEFAULT_SUITE)
+    suite = _suite(experiment, host)
     names = experiment.tasks or (suite.tasks if suite else [])
     for name in experiment.sources:
         if name not in names:
@@ -146,3 +144,15 @@ def resolve_scope(experiment: Experiment, host: Host) -> Scope:
         language_adapters=adapters,
         notices=tuple(notices),
     )
+
+
+def _suite(experiment: Experiment, host: Host) -> Suite | None:
+    """The suite that was named; else the demo where no other task was named; else none."""
+    if experiment.suite:
+        return host.suites.get(experiment.suite)
+    default = host.suites.get(DEFAULT_SUITE) if DEFAULT_SUITE in {s.name for s in host.suites.values()} else None
+    if default is not None and set(experiment.tasks) <= set(default.tasks):
+        return default
+    if not experiment.tasks:
+        raise UserError(f"name a --suite or --task: the suite {DEFAULT_SUITE!r} is not installed or is blocked")
+    return None

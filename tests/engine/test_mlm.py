@@ -30,9 +30,7 @@ def alphabet_text(seed: int, lines: int) -> tuple[str, ...]:
 
 @pytest.fixture
 def job() -> LanguageAdapterJob:
-    hyper = group(
-        merged({"la.steps": 80, "la.batch": 8, "la.chunk": 16, "la.lr": 5e-3, "la.eval_every": 20}), "la"
-    )
+    hyper = group(merged({"la.steps": 80, "la.batch": 8, "la.chunk": 16, "la.lr": 5e-3, "la.eval_every": 20}), "la")
     return LanguageAdapterJob("a" * 64, "swa", hyper, ToyText("t", "toy", alphabet_text(1, 200)))  # type: ignore[arg-type]
 
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT, Cli
 
 NER = ["--backbone", "demo", "--strategy", "la-none-tr", "--seeds", "1", "--set", "train.steps=2"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from scipy.stats import spearmanr
-from xleval_demo.languages import LANGUAGES
 
 from xleval.records import Results
+from xleval_demo.languages import LANGUAGES
 
 MADE = {language.code: language for language in LANGUAGES}
 CHANCE = 1 / 3

@@ -50,7 +50,7 @@ def test_all_multi_cycles_over_source_first_and_all_targets_of_all_tasks(host: H
     found = graph(host, tmp_path, strategies=["tlr-all-multi"], tasks=[], languages=["qab"], suite="demo")
     adapters = [job for job in found.of_kind("task_adapter") if isinstance(job, TaskAdapterJob)]
     # --language narrows what is evaluated, not the world of a suite.
-    assert [[a.language for a in job.cycle if a] for job in adapters][0] == [
+    assert [a.language for a in adapters[0].cycle if a] == [
         "qaa", "qab", "qac", "qad", "qae", "qaf", "qag", "qah", "qai",
     ]  # fmt: skip
     assert {cell.language.code for cell in found.cells} == {"qab"}

@@ -85,6 +85,7 @@ def test_a_run_leaves_a_record_for_every_cell(whole: Path) -> None:
 
 def test_recorded_f1_is_seqevals_over_the_written_predictions(whole: Path) -> None:
     from seqeval.metrics import f1_score
+
     from xleval_demo.data import DemoData
 
     gold = {row["id"]: row["tags"] for lang in ("qab", "qai") for row in DemoData().rows("demo-ner", "test", lang)}
@@ -107,7 +108,10 @@ def test_two_runs_give_the_same_records_bit_for_bit(whole: Path, tmp_path: Path)
 
 def test_a_second_run_trains_nothing_and_imports_no_torch(whole: Path) -> None:
     before = contents(whole)
-    probe = "import sys; from xleval.cli import cli; cli.main(sys.argv[1:], standalone_mode=False); print('torch' in sys.modules)"
+    probe = (
+        "import sys; from xleval.cli import cli; cli.main(sys.argv[1:], standalone_mode=False); "
+        "print('torch' in sys.modules)"
+    )
     arguments = command(whole, *STRATEGIES)[3:]
     done = subprocess.run(
         [sys.executable, "-c", probe, *arguments], capture_output=True, text=True, env=environment(), timeout=60

@@ -81,7 +81,9 @@ class TaskAdapterJob(Job):
     @property
     def label(self) -> str:
         """Short description for progress bars."""
-        return f"TA {self.task.name} seed {self.seed}"
+        names = {adapter.language if adapter else "no LA" for adapter in self.cycle}
+        on = f"{len(names)} LAs" if len(names) > 1 else names.pop()
+        return f"TA {self.task.name} on {on}, seed {self.seed}"
 
 
 @dataclass(frozen=True, eq=False)

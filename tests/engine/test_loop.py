@@ -184,9 +184,10 @@ def test_learning_rate_decays_to_zero(tmp_path: Path) -> None:
         yield -weight.sum()
 
     training = loop_module.Training(
-        key="k", label="toy", parameters={"w": weight}, steps=4, lr=0.4, losses=losses, evaluate=lambda: float(weight.detach()),
+        key="k", label="toy", parameters={"w": weight}, steps=4, lr=0.4, losses=losses,
+        evaluate=lambda: float(weight.detach()),
         eval_every=100, mode=lambda on: None, device=torch.device("cpu"), token_budget=100, select="last",
     )  # fmt: skip
     loop_module.fit(training, tmp_path, 0)
-    steps = [b - a for a, b in zip([*values], [*values[1:], float(weight)], strict=True)]
+    steps = [b - a for a, b in zip([*values], [*values[1:], float(weight.detach())], strict=True)]
     assert steps == pytest.approx([0.4, 0.3, 0.2, 0.1], rel=1e-6)  # AdamW moves by the learning rate here

@@ -24,7 +24,7 @@ _OPTIONS = [
     click.option("--strategy", multiple=True, metavar="S[:key=value,…]", shell_complete=_complete,
                  help="Strategy with parameters; repeatable.  [default: tlr-all-multi]"),
     click.option("--suite", metavar="NAME", shell_complete=_complete,
-                 help="Tasks, languages, backbone and hyperparameters that belong together.  [default: demo, unless other tasks are named]"),
+                 help="Tasks, backbone and settings that belong together.  [default: demo, if no other task is named]"),
     click.option("--task", multiple=True, metavar="T", shell_complete=_complete,
                  help="Task; repeatable.  [default: the suite's]"),
     click.option("--language", multiple=True, metavar="L,…",

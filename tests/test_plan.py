@@ -222,5 +222,7 @@ def test_json_has_the_documented_shape(host: Host, tmp_path: Path) -> None:
         "prediction": {"total": 8, "missing": 8},
     }
     assert data["cost"]["steps"] == {"language_adapter": 5, "task_adapter": 14}
+    by_epochs = as_dict(graph(host, tmp_path, strategies=["la-none-tr"], seeds=[1]))
+    assert by_epochs["cost"]["steps"]["task_adapter"] == 3 * 75  # 2,400 examples by 32, three epochs
     keys = {"kind", "fingerprint", "present", "used_by", "seed", "languages", "source"}
     assert all(keys <= set(artifact) for artifact in data["artifacts"])

@@ -152,7 +152,7 @@ def _steps(job: Job) -> int | None:
         return int(hyper["steps"])
     if isinstance(job, TaskAdapterJob):
         data = job.train
-        if data.place.pinned:  # not to be downloaded for a count
+        if data.is_remote:  # not to be downloaded for a count
             examples = data.expected if data.limit is None else min(data.limit, data.expected or data.limit)
         else:
             examples = len(data.rows(job.task.labels, job.task.label_map))

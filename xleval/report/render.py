@@ -94,7 +94,8 @@ def terminal(table: Table) -> list[RenderableType]:
                 for column, entry in entries.items()
             ]
             rich.add_row(Text(row.strategy), *cells, Text(_coverage(row)))
-        made += [Text(one.caption), rich]
+        bold = " (bold: best mean, no test implied)" if len(one.rows) > 1 else ""
+        made += [Text(one.caption + bold), rich]
     return made
 
 

@@ -104,6 +104,11 @@ class Located:
         _READ.move_to_end(key)
         return _READ[key]
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether reading may download: the revision is a commit."""
+        return len(self.revision) == 40
+
     def fetch(self) -> list[Path]:
         """Files of the split on this machine, downloaded if need be; none where rows are generated."""
         return self.place.files()

@@ -113,6 +113,8 @@ def main() -> None:
     """Entry point: turns what a user can mend into one message and an exit code."""
     from xleval.errors import UserError
 
+    # Its retries would bury the one message that says what to do.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     warnings.formatwarning = lambda message, *rest, **more: f"warning: {message}\n"
     try:
         code = cli.main(prog_name="xleval", standalone_mode=False)

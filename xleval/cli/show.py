@@ -14,7 +14,7 @@ from xleval.cli import make_host
 
 
 def _spec(item: Any) -> dict[str, Any]:
-    found: dict[str, Any] = item.value.model_dump(mode="json", exclude_none=True)
+    found: dict[str, Any] = item.value.model_dump(mode="json", exclude_defaults=True)
     return {"plugin": item.plugin.package, **found}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -59,22 +60,24 @@ class Place(Protocol):
         """Each file's name in messages, and its rows."""
 
 
-class _Files:
+class _Files(ABC):
     """Reading, for places that are files in the end."""
 
     family: Family
     code: str
 
     @property
+    @abstractmethod
     def form(self) -> Form:
-        raise NotImplementedError
+        """How the files are laid out."""
 
     @property
     def tag_lines(self) -> bool:
         return self.form.format == "conll"
 
+    @abstractmethod
     def files(self) -> list[Path]:
-        raise NotImplementedError
+        """Paths on this machine."""
 
     def read(self) -> Iterator[tuple[str, Iterable[RawRow]]]:
         start = 0

@@ -17,6 +17,7 @@ from xleval.plan import Plan
 from xleval.predictions import PREDICTIONS, read_predictions
 from xleval.records import SCHEMA, Key, Record, Results, cell_key, item_ids_digest
 from xleval.scoring import score
+from xleval.tasks.recent import rows_of
 
 
 class Recorder:
@@ -51,7 +52,7 @@ class Recorder:
         job, store = cell.prediction, self.graph.store
         folder = store.open(job.kind, job.fingerprint)
         ids, predictions = read_predictions(folder / PREDICTIONS)
-        rows = job.data.rows(cell.task.labels, cell.task.label_map)
+        rows = rows_of(cell.task, job.data)
         scored = score(cell.task, rows, ids, predictions)
         sums = scored.counts.sum(axis=0)
         return {

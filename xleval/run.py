@@ -17,6 +17,7 @@ from xleval.plan import Plan, plan
 from xleval.recording import Recorder, key_of
 from xleval.records import Record, Results
 from xleval.report.table import Table, tabulate
+from xleval.tasks.recent import rows_of
 
 if TYPE_CHECKING:
     from xleval.host import Host
@@ -139,7 +140,7 @@ def check_data(cells: Sequence[Cell]) -> None:
         for data in (adapter.train, adapter.dev, cell.prediction.data):
             if data.fingerprint not in seen:
                 seen.add(data.fingerprint)
-                if not data.rows(cell.task.labels, cell.task.label_map):
+                if not rows_of(cell.task, data):
                     raise UserError(f"{data.origin}: split {data.split!r} of {data.dataset} has no examples")
 
 

@@ -19,6 +19,7 @@ def fetch(ctx: click.Context, /, **options: Any) -> None:
     Takes the options of `xleval run`. Every split is read and checked, so what passes here loads later.
     """
     from xleval.plan import plan
+    from xleval.tasks.recent import rows_of
 
     graph = plan(experiment_from(options), make_host(ctx))
     backbone = graph.scope.backbone
@@ -29,7 +30,7 @@ def fetch(ctx: click.Context, /, **options: Any) -> None:
         for data in (adapter.train, adapter.dev, cell.prediction.data):
             if data.fingerprint not in seen:
                 seen.add(data.fingerprint)
-                rows = data.rows(cell.task.labels, cell.task.label_map)
+                rows = rows_of(cell.task, data)
                 click.echo(f"{data.dataset} {data.language} {data.split}: {len(rows)} examples from {data.origin}")
     for job in graph.of_kind("language_adapter"):
         text = getattr(job, "text", None)

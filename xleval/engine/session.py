@@ -10,7 +10,7 @@ import logging
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from xleval.device import resolve_device
 from xleval.errors import UserError
 from xleval.tasks.family import family_of
 from xleval.tasks.features import Features
+from xleval.tasks.recent import rows_of
 
 if TYPE_CHECKING:
     from xleval.tasks.sources import Located
@@ -66,13 +67,13 @@ class Session:
         self._slots: dict[tuple[Any, ...], str] = {}
         self._standing: tuple[str, Path] | None = None
         self._active: list[str] = []
-        self._encoded: OrderedDict[tuple[Any, ...], tuple[list[Any], Features]] = OrderedDict()
+        self._encoded: OrderedDict[tuple[Any, ...], tuple[Sequence[Any], Features]] = OrderedDict()
 
-    def encoded(self, task: TaskSpec, data: Located, max_length: int) -> tuple[list[Any], Features]:
+    def encoded(self, task: TaskSpec, data: Located, max_length: int) -> tuple[Sequence[Any], Features]:
         """Rows of a split and their features; the last few are kept, for seeds share them."""
         key = (task.family, tuple(task.labels), tuple(sorted(task.label_map.items())), data.fingerprint, max_length)
         if key not in self._encoded:
-            rows = data.rows(task.labels, task.label_map)
+            rows = rows_of(task, data)
             self._encoded[key] = rows, family_of(task.family).features(rows, self.tokenizer, max_length)
             while len(self._encoded) > _KEPT:
                 self._encoded.popitem(last=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,11 +55,6 @@ class DataOptions:
     limit_seed: int = 0
 
 
-#: Splits as read, by what determines their rows: a run checks, encodes and scores the same ones.
-_READ: OrderedDict[tuple[Any, ...], list[Any]] = OrderedDict()
-_KEPT = 48
-
-
 @dataclass(frozen=True)
 class Located:
     """A split found but not read."""
@@ -86,23 +80,16 @@ class Located:
         """All rows, or those that ``limit`` draws, with labels as indices into ``labels``.
 
         Downloads what the cache lacks. ``label_map`` is the task's: label in the files → one of ``labels``.
-        The splits read last are kept in memory: treat the list as read-only.
 
         Raises:
             UserError: any fault of the files, naming file, line and remedy; a wrong number of rows.
         """
-        key = (self.fingerprint, tuple(labels), tuple(label_map.items()))
-        if key not in _READ:
-            maps = (self.label_map, label_map)
-            found: list[Any] = []
-            for path, raw in self.place.read():
-                found += numbered(raw, self.place.family, labels, maps, path, tag_lines=self.place.tag_lines)
-            self._check_count(len(found))
-            _READ[key] = drawn(found, self.limit, self.limit_seed)
-            while len(_READ) > _KEPT:
-                _READ.popitem(last=False)
-        _READ.move_to_end(key)
-        return _READ[key]
+        maps = (self.label_map, label_map)
+        found: list[Any] = []
+        for path, raw in self.place.read():
+            found += numbered(raw, self.place.family, labels, maps, path, tag_lines=self.place.tag_lines)
+        self._check_count(len(found))
+        return drawn(found, self.limit, self.limit_seed)
 
     @property
     def is_remote(self) -> bool:

@@ -1,0 +1,83 @@
+"""Whole runs on public data in their upstream formats, with a small random encoder over real vocabularies."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xleval.records import Results
+
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
+
+SMALL = ["--seeds", "2", "--limit", "40", "--set", "la.steps=3", "--set", "la.batch=2", "--set", "la.chunk=64",
+         "--set", "la.held_out=0.001", "--set", "train.epochs=1"]  # fmt: skip
+SHARED = ["--strategy", "tlr-all-multi", "--strategy", "la-source", "--strategy", "la-none"]
+
+
+def xleval(*arguments: str | Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "xleval", *map(str, arguments)], capture_output=True, text=True, timeout=600,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=["bert", "xlm-roberta"])
+def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tokenizers = Path(__file__).resolve().parents[2] / "shared" / "data" / "tokenizers"
+    if not tokenizers.is_dir():
+        pytest.skip("no public data beside the checkout (../shared/data)")
+    name = {"bert": "bert-base-multilingual-cased", "xlm-roberta": "xlm-roberta-base"}[request.param]
+    folder = tmp_path_factory.mktemp(request.param) / "encoder"
+    xleval("backbone", "make", tokenizers / name, folder, "--layers", "2", "--hidden", "32", "--kind", request.param)
+    return folder
+
+
+def options(realdata: Path, backbone: Path, tmp_path: Path) -> list[str | Path]:
+    places = ["--store", tmp_path / "store", "--out", tmp_path / "out"]
+    return ["--data-dir", realdata, "--text-dir", realdata / "text", "--backbone", backbone, *places, *SMALL]
+
+
+def test_masakhaner_from_wikiann(backbone: Path, realdata: Path, tmp_path: Path) -> None:
+    from seqeval.metrics import f1_score
+
+    asked = ["--task", "masakhaner", "--language", "hau,yor", "--source", "masakhaner=wikiann-en", *SHARED]
+    chosen = [*asked, *options(realdata, backbone, tmp_path)]
+    graph: dict[str, Any] = json.loads(xleval("plan", "--json", *chosen))
+    both = [a for a in graph["artifacts"] if a["kind"] == "task_adapter" and a["used_by"] == ["la-source", "la-none"]]
+    assert [adapter["seed"] for adapter in both] == [1, 2]  # one a seed, shared
+    assert graph["counts"]["language_adapter"] == {"total": 3, "missing": 3}
+    xleval("run", *chosen)
+    cells = list(Results(tmp_path / "out").cells().values())
+    assert len(cells) == 3 * 2 * 2
+    kept = {"B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"}
+    for record in cells:
+        text = (realdata / "masakhaner" / "data" / record["language"] / "test.txt").read_text(encoding="utf-8")
+        gold = [
+            [tag if (tag := line.split()[-1]) in kept else "O" for line in sentence.splitlines() if line.split()]
+            for sentence in text.split("\n\n")
+            if sentence.strip()
+        ]
+        items = [json.loads(s) for s in (tmp_path / "out" / record["per_example"]["path"]).read_text().splitlines()]
+        assert len(items) == 40
+        expected = f1_score([gold[int(i["id"])] for i in items], [i["prediction"] for i in items], zero_division=0)
+        assert record["metrics"]["f1"]["value"] == pytest.approx(float(expected), abs=1e-12)
+    assert json.loads(xleval("plan", "--json", *chosen))["cells"] == {"total": 12, "missing": 0}
+
+
+def test_americasnli_from_mnli(backbone: Path, realdata: Path, tmp_path: Path) -> None:
+    asked = ["--task", "americasnli", "--language", "cni,nah", *SHARED]
+    xleval("run", *asked, *options(realdata, backbone, tmp_path))
+    cells = list(Results(tmp_path / "out").cells().values())
+    assert len(cells) == 3 * 2 * 2
+    assert {record["n_examples"] for record in cells} == {40}
+    for record in cells:
+        assert record["counts"]["total"] == 40
+        assert record["metrics"]["accuracy"]["value"] == record["counts"]["correct"] / 40

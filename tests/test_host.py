@@ -15,7 +15,8 @@ from conftest import Cli, MakePlugin
 from xleval import hookimpl
 from xleval.errors import UserError
 from xleval.events import Event, Notice, RunFinished
-from xleval.host import Host, PluginInfo, PluginWarning, Provided, Registry
+from xleval.host import Host, PluginWarning
+from xleval.registry import PluginInfo, Provided, Registry
 
 STRATEGY = """
     from xleval import NONE, Recipe, hookimpl

@@ -199,7 +199,7 @@ class _Broken:
 @pytest.mark.parametrize(("answer", "message"), [(None, "NoneType"), (KeyError("x"), "KeyError"), ("la", "str")])
 def test_a_strategy_that_fails_is_named(answer: Any, message: str, tmp_path: Path) -> None:
     import xleval
-    from xleval.host import PluginInfo
+    from xleval.registry import PluginInfo
 
     class Plugin:
         @xleval.hookimpl

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from xleval.engine.batching import epoch_batches
 from xleval.engine.loop import Trained, Training, fit
 from xleval.engine.session import Session
+from xleval.engine.vocabulary import vocabulary_loss
 from xleval.errors import UserError
 from xleval.events import Emit, silent
 from xleval.jobs import LanguageAdapterJob
@@ -64,6 +64,7 @@ def train_language_adapter(
             "sub-words; at least 2 are needed: give more text or lower la.chunk"
         )
     model = session.masked_lm()
+    _open_decoder(model)
     kind, extra = (
         (SeqBnInvConfig, {"inv_adapter_reduction_factor": hyper["invertible"]})
         if hyper["invertible"]
@@ -173,13 +174,18 @@ def _loss(model: Any, session: Session, inputs: Chunks, labels: Chunks) -> tuple
     """Sum of the masked sub-words' losses, and their number. Only those positions go through the head."""
     ids = torch.as_tensor(inputs, device=session.device)
     gold = torch.as_tensor(labels, device=session.device)
+    chosen = gold != -100
     with session.autocast():
         hidden = model.base_model(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
-        chosen = gold != -100
         # One sequence of all masked positions: the invertible adapter in the head takes (batch, length, hidden).
-        logits = _head(model)(hidden[chosen].unsqueeze(0)).squeeze(0)
-    gold = gold[chosen]
-    return functional.cross_entropy(logits.float(), gold, reduction="sum"), len(gold)
+        hidden = _head(model)(hidden[chosen].unsqueeze(0)).squeeze(0)
+    decoder, gold = model.get_output_embeddings(), gold[chosen]
+    return vocabulary_loss(hidden, decoder.weight, decoder.bias, gold), len(gold)
+
+
+def _open_decoder(model: Any) -> None:
+    """Makes the MLM head end before its decoder, whose product with the vocabulary is part of the loss."""
+    model.get_output_embeddings().forward = lambda hidden: hidden
 
 
 def _head(model: Any) -> Any:

@@ -179,6 +179,8 @@ def _loss(model: Any, session: Session, inputs: Chunks, labels: Chunks) -> tuple
         hidden = model.base_model(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
         # One sequence of all masked positions: the invertible adapter in the head takes (batch, length, hidden).
         hidden = _head(model)(hidden[chosen].unsqueeze(0)).squeeze(0)
+    if session.precision == "bf16":
+        hidden = hidden.bfloat16()  # layer norms give fp32; the product with the vocabulary need not
     decoder, gold = model.get_output_embeddings(), gold[chosen]
     return vocabulary_loss(hidden, decoder.weight, decoder.bias, gold), len(gold)
 

@@ -84,6 +84,10 @@ def _load(folder: Path, tasks: tuple[str, ...], strategies: tuple[str, ...]) -> 
         if (not tasks or record["task"] in tasks)
         and (not strategies or runs[record["run_id"]]["strategy"]["name"] in strategies)
     ]
+    # Several processes record in the order in which they finish: tables do not depend on it.
+    kept.sort(
+        key=lambda r: (r["task"], runs[r["run_id"]]["strategy"]["name"], r["language"], runs[r["run_id"]]["seed"])
+    )
     failed = [
         f"{r['task']}/{r['language']} ({runs[r['run_id']]['strategy']['name']}, seed {runs[r['run_id']]['seed']}): "
         f"{r['error']['message']}"

@@ -168,12 +168,12 @@ class Store:
                 manifest = {"kind": kind, "fingerprint": fingerprint, "files": files, "created": _now(), **about}
                 write_synced(aside / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False))
                 for name in files:
-                    _sync(aside / name)
+                    sync(aside / name)
                 final.parent.mkdir(parents=True, exist_ok=True)
                 if final.exists():  # a reader saw damage and another maker was faster
                     shutil.rmtree(final)
                 aside.rename(final)
-                _sync(final.parent)
+                sync(final.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(self.partial(fingerprint), ignore_errors=True)
@@ -268,7 +268,8 @@ def _explained(path: Path, home: Path | None = None) -> Iterator[None]:
         ) from error
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Waits until the disk has a file or folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

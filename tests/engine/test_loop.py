@@ -82,6 +82,24 @@ def test_resumed_training_is_equal_bit_for_bit(
     assert whole.history == resumed.history
 
 
+@pytest.mark.parametrize("name", ["state.safetensors", "position.json"])
+def test_a_damaged_checkpoint_means_a_fresh_start(
+    name: str, job: TaskAdapterJob, session: Any, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    _, expected = run(job, session, tmp_path / "whole", settings)
+    with pytest.raises(StoppedError):
+        run(job, session, tmp_path / "killed", {**settings, "checkpoint_seconds": 0}, stop_at(6))
+    (file,) = (tmp_path / "killed").rglob(name)
+    file.write_bytes(file.read_bytes()[:20])
+    notices: list[str] = []
+    _, weights = run(
+        job, session, tmp_path / "killed", settings,
+        lambda e: notices.append(e.text) if isinstance(e, Notice) else None,
+    )  # fmt: skip
+    assert "training from the start" in notices[0]
+    assert_same(expected, weights)
+
+
 def test_interrupt_finishes_the_step_and_leaves_a_checkpoint(
     job: TaskAdapterJob, session: Any, settings: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -15,12 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from xleval.store import replace_synced, write_synced
+from xleval.store import replace_synced, sync, write_synced
 
 _POINTER = "current.json"
+
+
+class CorruptCheckpointError(Exception):
+    """A checkpoint cannot be resumed from; the message says why."""
 
 
 @dataclass
@@ -64,6 +69,7 @@ def save(
             tensors[f"mean.{name}"] = moments["exp_avg"].contiguous()
             tensors[f"square.{name}"] = moments["exp_avg_sq"].contiguous()
     save_file(tensors, new / "state.safetensors")
+    sync(new / "state.safetensors")
     position = {
         "step": state.step,
         "best_step": state.best_step,
@@ -87,23 +93,32 @@ def load(
     optimiser: torch.optim.Optimizer,
     device: torch.device,
 ) -> State:
-    """Restores weights, optimiser and random generator in place; returns the position."""
-    current = folder / json.loads((folder / _POINTER).read_text())["folder"]
-    position = json.loads((current / "position.json").read_text())
-    tensors = load_file(current / "state.safetensors", device=str(device))
-    best = []
-    for name, parameter in zip(names, parameters, strict=True):
-        parameter.data.copy_(tensors[f"weight.{name}"])
-        best.append(tensors[f"best.{name}"])
+    """Restores weights, optimiser and random generator in place; returns the position.
+
+    Raises:
+        CorruptCheckpointError: a file is missing, damaged, or of another training; nothing was changed.
+    """
+    try:
+        current = folder / json.loads((folder / _POINTER).read_text())["folder"]
+        position = json.loads((current / "position.json").read_text())
+        tensors = load_file(current / "state.safetensors", device=str(device))
+        score, history = position.pop("best_score"), [(int(s), float(v)) for s, v in position.pop("history")]
+        best = [tensors[f"best.{name}"] for name in names]
+        weights = [tensors[f"weight.{name}"] for name in names]
+        if any(w.shape != p.shape for w, p in zip(weights, parameters, strict=True)):
+            raise ValueError("weights of another shape")
+        state = State(best=best, best_score=-math.inf if score is None else score, history=history, **position)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise CorruptCheckpointError(f"{folder}: {error}") from error
+    for name, parameter, weight in zip(names, parameters, weights, strict=True):
+        parameter.data.copy_(weight)
         if f"mean.{name}" in tensors:
             optimiser.state[parameter] = {
-                "step": torch.tensor(float(position["step"])),
+                "step": torch.tensor(float(state.step)),
                 "exp_avg": tensors[f"mean.{name}"],
                 "exp_avg_sq": tensors[f"square.{name}"],
             }
     torch.set_rng_state(tensors["random.cpu"].cpu())
     if "random.cuda" in tensors and device.type == "cuda":
         torch.cuda.set_rng_state(tensors["random.cuda"].cpu(), device)
-    score = position.pop("best_score")
-    history = [(int(step), float(value)) for step, value in position.pop("history")]
-    return State(best=best, best_score=-math.inf if score is None else score, history=history, **position)
+    return state

@@ -80,7 +80,10 @@ def fit(training: Training, folder: Path, seed: int, emit: Emit = silent) -> Tra
     state = checkpoint.State(best=[p.detach().clone() for p in parameters])
     torch.manual_seed(seed)  # dropout
     if checkpoint.exists(folder):
-        state = checkpoint.load(folder, names, parameters, optimiser, training.device)
+        try:
+            state = checkpoint.load(folder, names, parameters, optimiser, training.device)
+        except checkpoint.CorruptCheckpointError as error:
+            emit(Notice(f"{training.label}: checkpoint cannot be read, training from the start ({error})"))
     emit(WorkStarted(training.key, training.label, training.steps, state.step))
     budget = state.token_budget or training.token_budget
     pending: list[Tensor] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import time
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,11 @@ def environment(device: str, precision: str) -> dict[str, str | None]:
         "device": device_name(resolve_device(device)),
         "precision": precision,
     }
+
+
+def timestamp() -> str:
+    """The present moment in UTC, as records and manifests write it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def device_name(device: str) -> str:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from xleval.errors import UserError, nearest
+from xleval.yaml_file import read_mapping
 
 
 class _Strict(BaseModel):
@@ -116,20 +117,9 @@ def load_suite(path: Path) -> Suite:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f":{mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{where}: not YAML: {getattr(error, 'problem', error)}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start})") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not YAML: {error}") from None
+        return read_mapping(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: expected `key: value` lines")
-    return values
 
 
 def _validated(model: type[Any], values: dict[str, Any], path: Path | None) -> Any:

@@ -131,6 +131,11 @@ class Host:
 
         return self._files("task", "xleval_tasks", load_spec)
 
+    def choose_executor(self, text: str) -> tuple[Executor, str]:
+        """The executor that ``NAME[:address]`` names, and the address; raises UserError for an unknown name."""
+        name, _, address = text.partition(":")
+        return self.executors.get(name), address
+
     def choose_strategy(self, text: str) -> ChosenStrategy:
         """The strategy that ``NAME[:key=value,…]`` names, configured.
 

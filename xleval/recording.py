@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from xleval.environment import environment, git_state
+from xleval.environment import environment, git_state, timestamp
 from xleval.events import CellFinished, Emit
 from xleval.executors import Outcome
 from xleval.fingerprint import file_digest
@@ -66,7 +65,7 @@ class Recorder:
                 job.fingerprint[:32], ids, predictions, scored.stats, scored.counts
             ),
             "eval_seconds": store.manifest(job.kind, job.fingerprint)["seconds"],
-            "created": _now(),
+            "created": timestamp(),
         }
 
     def _failure(self, cell: Cell, error: tuple[str, str]) -> Record:
@@ -74,7 +73,7 @@ class Recorder:
             **about_cell(cell, self.graph),
             "status": "failed",
             "error": {"type": error[0], "message": error[1]},
-            "created": _now(),
+            "created": timestamp(),
         }
 
     def _run_record(self, cell: Cell) -> Record:
@@ -113,7 +112,7 @@ class Recorder:
             "dev": manifest.get("dev"),
             "best_step": manifest.get("best_step"),
             "train_seconds": manifest.get("seconds", 0.0),
-            "created": _now(),
+            "created": timestamp(),
             "checkpoint_selection": "source-dev" if adapter.hyper["select"] == "best" else "last",
         }
 
@@ -153,7 +152,3 @@ def _language_adapter(job: LanguageAdapterJob, graph: Plan) -> Record:
 def _weights(manifest: Any) -> str | None:
     entry = manifest.get("files", {}).get("adapter.safetensors")
     return entry["sha256"] if entry else None
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -54,8 +54,7 @@ def execute(graph: Plan, host: Host) -> Finished:
         KeyboardInterrupt: on Ctrl-C, after the current write; running again goes on from there.
     """
     experiment, results = graph.experiment, Results(graph.experiment.out)
-    name, _, address = experiment.executor.partition(":")
-    executor = host.executors.get(name)
+    executor, address = host.choose_executor(experiment.executor)
     pending = pending_cells(graph, results)
     for text in graph.scope.notices:
         host.emit(Notice(text))

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xleval.environment import timestamp
 from xleval.errors import UserError
 from xleval.fingerprint import file_digest
 
@@ -165,7 +166,7 @@ class Store:
                     for file in sorted(aside.rglob("*"))
                     if file.is_file()
                 }
-                manifest = {"kind": kind, "fingerprint": fingerprint, "files": files, "created": _now(), **about}
+                manifest = {"kind": kind, "fingerprint": fingerprint, "files": files, "created": timestamp(), **about}
                 write_synced(aside / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False))
                 for name in files:
                     sync(aside / name)
@@ -275,7 +276,3 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
@@ -23,15 +22,12 @@ _PACKAGES = ("xleval", "torch", "transformers", "adapters", "datasets", "hugging
 def doctor(ctx: click.Context, offline: bool) -> None:
     """Print versions, device, caches, plugins and hub reachability: what to paste into a bug report."""
     from xleval.device import resolve_device, resolve_precision
-    from xleval.environment import device_name
+    from xleval.environment import device_name, installed
     from xleval.store import default_store
 
     click.echo(f"python      {sys.version.split()[0]} on {platform.platform()}")
     for package in _PACKAGES:
-        try:
-            click.echo(f"{package:<11} {version(package)}")
-        except PackageNotFoundError:
-            click.echo(f"{package:<11} MISSING: reinstall xleval")
+        click.echo(f"{package:<11} {installed(package) or 'MISSING: reinstall xleval'}")
     device = resolve_device("auto")
     precision = resolve_precision("auto", "auto")
     click.echo(f"device      {device_name(device)}, precision {precision}, {os.cpu_count()} CPUs")

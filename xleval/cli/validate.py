@@ -57,9 +57,10 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 def _load(path: Path) -> object:
     from xleval.experiment import load_experiment, load_suite
-    from xleval.tasks.spec import load_spec, read_yaml
+    from xleval.tasks.spec import load_spec
+    from xleval.yaml_file import read_mapping
 
-    kind = read_yaml(path).get("kind")
+    kind = read_mapping(path).get("kind")
     if kind == "suite":
         return load_suite(path)
     if kind in ("task", "source"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from xleval.engine.forward import all_logits
@@ -51,8 +50,7 @@ def make_task_adapters(
 ) -> Iterator[TaskAdapterJob]:
     """Trains task adapters into the store, those that are not there; yields each job when it is there."""
     for job in jobs:
-        with ExitStack() as stack:
-            stack.enter_context(_locked(job, store, emit))
+        with _locked(job, store, emit):
             if not store.intact(job.kind, job.fingerprint):
                 about: dict[str, Any] = {
                     "task": job.task.name,

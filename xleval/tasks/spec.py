@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError, model_validator
 
 from xleval.errors import UserError
-from xleval.tasks.faults import Fault, describe, place_of
+from xleval.tasks.faults import describe, place_of
 from xleval.tasks.layout import NEEDED, DataSpec, Family, Model, Split, Text
+from xleval.yaml_file import read_node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -113,7 +113,7 @@ def load_spec(path: Path) -> TaskSpec | SourceSpec:
         UserError: every fault of the file, each with line, key and remedy.
         OSError: the file cannot be read.
     """
-    node, value = _parse(path)
+    node, value = read_node(path)
     kind = value.get("kind")
     models: dict[Any, type[TaskSpec] | type[SourceSpec]] = {"task": TaskSpec, "source": SourceSpec}
     model = models.get(kind) if isinstance(kind, str) else None
@@ -124,55 +124,6 @@ def load_spec(path: Path) -> TaskSpec | SourceSpec:
     except ValidationError as error:
         faults = [describe(fault, model, node) for fault in error.errors(include_url=False)]
         raise UserError("\n".join(f"{path}:{fault}" for fault in faults)) from None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds, unchecked but for repeated keys.
-
-    Raises:
-        UserError: no YAML, or no mapping.
-        OSError: the file cannot be read.
-    """
-    return _parse(path)[1]
-
-
-def _parse(path: Path) -> tuple[Any, dict[str, Any]]:
-    import yaml
-
-    loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        loader = loader_class(path.read_bytes())
-        node = loader.get_single_node()
-        twice = next(_repeated_keys(node), None)
-        if twice is not None:
-            raise UserError(f"{path}:{twice.line}: {twice.text}")
-        value = loader.construct_document(node) if node is not None else None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not YAML in UTF-8: {str(error).splitlines()[0]}") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: empty or no mapping; write `key: value` on each line")
-    return node, value
-
-
-def _repeated_keys(node: Any) -> Iterator[Fault]:
-    # YAML forbids equal keys; PyYAML silently keeps the last.
-    values = getattr(node, "value", None)
-    if not isinstance(values, list):
-        return
-    seen: set[str] = set()
-    for item in values:
-        if not isinstance(item, tuple):
-            yield from _repeated_keys(item)
-            continue
-        key, child = item
-        if key.value in seen:
-            yield Fault(key.start_mark.line + 1, f"key {key.value!r} stands there twice; keep one")
-        if isinstance(key.value, str):
-            seen.add(key.value)
-        yield from _repeated_keys(child)
 
 
 def _check_hyperparameters(given: dict[str, int | float | str]) -> None:

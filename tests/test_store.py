@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import Cli
-from full_disk import fail_sync, fill, read_only, small_disk
+from full_disk import fail_sync
 
 from xleval.errors import UserError
 from xleval.fingerprint import digest
@@ -330,62 +330,6 @@ def test_gc_unused_by_keeps_what_records_name(store: Store, cli: Cli, tmp_path: 
     (results / "records.jsonl").write_text(json.dumps(run) + "\n" + json.dumps(cell) + "\n")
     done = cli("store", "gc", "--store", store.root, "--unused-by", results, "--yes").stdout
     assert done == f"removed {store.path(KIND, prints['unused'])}\n1 removed\n"
-
-
-# Disks
-
-
-def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk") as disk:
-        store = Store(disk / "store")
-        make(store)
-        filler = fill(disk)
-        with pytest.raises(UserError, match=rf"cannot write {disk}.*No space left on device.*--store"):
-            make(store, digest("another"), text="w" * 9999)
-        with pytest.raises(UserError, match="No space left on device"):
-            store.check_writable()
-        filler.unlink()
-        assert Store(disk / "store").intact(KIND, PRINT)
-        assert not store.has(KIND, digest("another"))
-        assert files_below(store.root / "tmp") == set()
-        store.check_writable()
-        make(store, digest("another"), text="w" * 9999)
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_write_that_does_not_reach_the_disk_leaves_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    with monkeypatch.context() as patch:
-        fail_sync(patch, code)
-        with pytest.raises(UserError, match=rf"cannot write .*{os.strerror(code)}"):
-            make(store)
-        with pytest.raises(UserError, match="cannot write"):
-            store.check_writable()
-    assert not store.has(KIND, PRINT) and list(store) == []
-
-
-def test_a_read_only_store_is_named_and_can_be_read(store: Store) -> None:
-    make(store)
-    with read_only(store.root):
-        with pytest.raises(UserError, match=f"cannot write {store.root}"):
-            store.check_writable()
-        with pytest.raises(UserError, match="cannot write"):
-            make(store, digest("another"))
-        assert Store(store.root).intact(KIND, PRINT)
-
-
-def test_a_store_where_a_file_is_in_the_way_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(UserError, match=f"cannot write {tmp_path / 'file'}"):
-        Store(tmp_path / "file").check_writable()
-    with pytest.raises(UserError, match="cannot write"), Store(tmp_path / "file" / "store").lock(PRINT):
-        pass
-
-
-def test_a_file_elsewhere_that_cannot_be_read_is_not_blamed_on_the_store(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"data\.tsv"), store.create(KIND, PRINT, {}):
-        (tmp_path / "data.tsv").read_text()
 
 
 # Small writes and the default place

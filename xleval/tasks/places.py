@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from xleval.errors import UserError
 from xleval.fingerprint import file_digest
@@ -121,65 +121,57 @@ class LocalPlace(_Files):
 
 
 @dataclass(frozen=True)
-class HubPlace(_Files):
-    """Files of a hub data set."""
+class _Pinned(_Files):
+    """Files of a remote repository at a commit."""
 
+    site: ClassVar[str]
+    pinned: ClassVar[bool] = True
     family: Family
-    hub: HubFiles
+    where: HubFiles | RawFiles
     name: str
     code: str
     offline: bool
-    pinned = True
 
     @property
     def form(self) -> Form:
-        return self.hub
+        return self.where
 
     @property
     def origin(self) -> str:
-        return f"hub {self.hub.repo}@{self.hub.revision}"
+        return f"{self.site} {self.where.repo}@{self.where.revision}"
 
     @property
     def revision(self) -> str:
-        return self.hub.revision
+        return self.where.revision
+
+    @property
+    def remedy(self) -> str:
+        return _FETCH if self.offline else _RETRY
 
     def identity(self) -> Any:
-        return ["hub", self.hub.repo, self.hub.revision, self.name]
-
-    def files(self) -> list[Path]:
-        remedy = _FETCH if self.offline else _RETRY
-        return hub_files(self.hub, self.name, offline=self.offline, remedy=remedy)
+        return [self.site, self.where.repo, self.where.revision, self.name]
 
 
 @dataclass(frozen=True)
-class RawPlace(_Files):
-    """A file of a git repository."""
+class HubPlace(_Pinned):
+    """Files of a hub data set."""
 
-    family: Family
-    raw: RawFiles
-    name: str
-    code: str
-    offline: bool
-    pinned = True
-
-    @property
-    def form(self) -> Form:
-        return self.raw
-
-    @property
-    def origin(self) -> str:
-        return f"github {self.raw.repo}@{self.raw.revision}"
-
-    @property
-    def revision(self) -> str:
-        return self.raw.revision
-
-    def identity(self) -> Any:
-        return ["raw", self.raw.repo, self.raw.revision, self.name]
+    site = "hub"
+    where: HubFiles
 
     def files(self) -> list[Path]:
-        remedy = _FETCH if self.offline else _RETRY
-        return [raw_file(self.raw, self.name, offline=self.offline, remedy=remedy)]
+        return hub_files(self.where, self.name, offline=self.offline, remedy=self.remedy)
+
+
+@dataclass(frozen=True)
+class RawPlace(_Pinned):
+    """A file of a git repository."""
+
+    site = "github"
+    where: RawFiles
+
+    def files(self) -> list[Path]:
+        return [raw_file(self.where, self.name, offline=self.offline, remedy=self.remedy)]
 
 
 @dataclass(frozen=True)

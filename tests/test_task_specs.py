@@ -169,7 +169,7 @@ def test_unknown_nested_key(tmp_path: Path) -> None:
         ({"languages": "swa"}, "languages: must be a list (found 'swa')"),
         ({"languages": ["swa", "swa"]}, "languages: 'swa' stands there twice"),
         ({"labels": []}, "labels: name at least one"),
-        ({"family": "regression"}, "family: Input should be 'sequence-classification' or"),
+        ({"family": "regression"}, "family: Input should be 'sequence-classification', "),
         ({"family": "token-classification"}, "data.upstream.0.columns: token-classification needs tokens"),
         ({"label_map": {"maybe": "perhaps"}}, "label_map: maybe → 'perhaps' is none of the labels (yes, no)"),
         ({"parallel": "perhaps"}, "parallel:"),
@@ -253,7 +253,7 @@ def test_sources_need_train_and_dev(tmp_path: Path) -> None:
 
 def test_tags_need_outside(tmp_path: Path) -> None:
     data = {"upstream": [{"name": "toy", "files": {"test": "t"}, "format": "conll"}]}
-    message = fault(written(tmp_path, {"family": "token-classification", "data": data}))
+    message = fault(written(tmp_path, {"family": "token-classification", "metric": "f1", "data": data}))
     assert "labels: tags need 'O'" in message
 
 

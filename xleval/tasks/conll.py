@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xleval.errors import UserError
-from xleval.tasks.raw import RawRow, decoded, lines_of, refuse_unlabelled
+from xleval.tasks.raw import RawRow, lines_of, refuse_unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ def _sentences(path: Path, form: Form) -> Iterator[tuple[int, list[str], list[st
     tags: list[str] = []
     width = start = 0
     empty = True
-    for line, text in lines_of(decoded(path)):
+    for line, text in lines_of(path):
         fields = text.split("\t") if form.separator == "tab" else text.replace("\t", " ").split(" ")
         if form.separator == "whitespace":
             # Not str.split(): no-break and other Unicode spaces are part of tokens.

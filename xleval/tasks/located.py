@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xleval.errors import UserError
-from xleval.tasks.rows import SequenceRow, TokenRow, drawn, numbered
+from xleval.tasks.rows import ChoiceRow, Row, drawn, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from xleval.tasks.places import Place
@@ -32,7 +32,13 @@ class DataProvider(Protocol):
         """Codes of the languages it has text for."""
 
     def rows(self, dataset: str, split: str, language: str) -> list[dict[str, Any]]:
-        """Rows of a split, in order: id (unique), premise, hypothesis, label; or id, tokens, tags.
+        """Rows of a split, in order. Each has a unique ``id`` and what its family needs:
+
+        sequence classification: premise, hypothesis (or none), label
+        multiple choice:         context, question, choices, label (the right one's position, from 0)
+        token classification:    tokens, tags
+        dependency parsing:      tokens, heads (from 1; 0 is the root), relations
+        question answering:      context, question, answers ({start, text} each, in characters)
 
         Raises:
             ValueError: no such data set, split or language.
@@ -46,13 +52,15 @@ class DataProvider(Protocol):
 class DataOptions:
     """Where data may come from and how much of it is read.
 
-    ``limit`` draws that many rows of every split, the same ones for the same ``limit_seed``.
+    ``limit`` draws that many rows of every split, the same ones for the same ``limit_seed``. ``treebanks``:
+    language → name of a treebank's folder that is read in place of the task's own.
     """
 
     data_dir: Path | None = None
     offline: bool = False
     limit: int | None = None
     limit_seed: int = 0
+    treebanks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,21 +83,58 @@ class Located:
     label_map: Mapping[str, str]
     """The source data set's own map, applied before the task's."""
     expected: int | None = None
+    questions: Located | None = None
+    """Where the questions of a multiple-choice split are taken from, if not from itself."""
 
-    def rows(self, labels: Sequence[str], label_map: Mapping[str, str]) -> list[SequenceRow] | list[TokenRow]:
-        """All rows, or those that ``limit`` draws, with labels as indices into ``labels``.
+    def rows(self, labels: Sequence[str], label_map: Mapping[str, str]) -> list[Any]:
+        """All rows, or those that ``limit`` draws; see :meth:`stream`."""
+        return list(self.stream(labels, label_map))
+
+    def stream(self, labels: Sequence[str], label_map: Mapping[str, str]) -> Iterator[Row]:
+        """Rows one after the other, as the files are read, with labels as indices into ``labels``.
 
         Downloads what the cache lacks. ``label_map`` is the task's: label in the files → one of ``labels``.
 
         Raises:
             UserError: any fault of the files, naming file, line and remedy; a wrong number of rows.
         """
+        return drawn(self._all(labels, label_map), self.limit, self.limit_seed)
+
+    def _all(self, labels: Sequence[str], label_map: Mapping[str, str]) -> Iterator[Row]:
         maps = (self.label_map, label_map)
-        found: list[Any] = []
-        for path, raw in self.place.read():
-            found += numbered(raw, self.place.family, labels, maps, path, tag_lines=self.place.tag_lines)
-        self._check_count(len(found))
-        return drawn(found, self.limit, self.limit_seed)
+        rows = (
+            row
+            for path, raw in self.place.read()
+            for row in numbered(raw, self.place.family, labels, maps, path, tag_lines=self.place.tag_lines)
+        )
+        count = 0
+        for row in self._asked(rows) if self.questions else rows:
+            count += 1
+            yield row
+        self._check_count(count)
+
+    def _asked(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """Rows with the questions of another data set, by position, in place of their own."""
+        assert self.questions is not None
+        right = [row.text_b or "" for _, raw in self.questions.place.read() for row in raw]
+        count = wrong = 0
+        for row in rows:
+            assert isinstance(row, ChoiceRow)
+            if count >= len(right):
+                raise UserError(f"{self.origin}: more rows than the {len(right)} of {self.questions.origin}")
+            wrong += row.question != right[count]
+            yield row._replace(question=right[count])
+            count += 1
+        if count != len(right):
+            raise UserError(
+                f"{self.origin}: {count} rows, and {len(right)} in {self.questions.origin}, which gives their questions"
+            )
+        if wrong:
+            note = (
+                f"{self.dataset}, {self.language} {self.split}: `question` is wrong in {wrong} of {count} rows of "
+                f"{self.origin}; taken from {self.questions.dataset} by row"
+            )
+            warnings.warn(note, DataWarning, stacklevel=4)
 
     @property
     def is_remote(self) -> bool:
@@ -98,7 +143,9 @@ class Located:
 
     def fetch(self) -> list[Path]:
         """Files of the split on this machine, downloaded if need be; none where rows are generated."""
-        return self.place.files()
+        label_file = self.place.label_file()
+        beside = [label_file] if label_file else []
+        return [*self.place.files(), *beside, *(self.questions.fetch() if self.questions else [])]
 
     def _check_count(self, found: int) -> None:
         if self.expected in (None, found):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from xleval.errors import UserError
-from xleval.fingerprint import file_digest
+from xleval.fingerprint import digest, file_digest
+from xleval.tasks.conllu_files import check_tree
 from xleval.tasks.hub import hub_files, raw_file
 from xleval.tasks.raw import RawRow
 from xleval.tasks.readers import read
@@ -56,6 +57,9 @@ class Place(Protocol):
     def files(self) -> list[Path]:
         """Paths on this machine, downloaded if need be."""
 
+    def label_file(self) -> Path | None:
+        """The file of labels beside them, if there is one."""
+
     def read(self) -> Iterator[tuple[str, Iterable[RawRow]]]:
         """Each file's name in messages, and its rows."""
 
@@ -79,26 +83,37 @@ class _Files(ABC):
     def files(self) -> list[Path]:
         """Paths on this machine."""
 
+    @abstractmethod
+    def label_file(self) -> Path | None:
+        """The file of labels beside them, on this machine."""
+
     def read(self) -> Iterator[tuple[str, Iterable[RawRow]]]:
         start = 0
+
+        def numbered_on(path: Path) -> Iterator[RawRow]:
+            # Rows without ids of their own are numbered through all files of a split. The last id counts,
+            # not the number of rows: dropped rows leave gaps.
+            nonlocal start
+            first = start
+            for row in read(path, self.form, self.family, self.code, self.label_file()):
+                if "id" not in self.form.columns:
+                    start = first + int(row.id or 0) + 1
+                    row = row._replace(id=str(start - 1))
+                yield row
+
         for path in self.files():
-            rows = list(read(path, self.form, self.family, self.code))
-            # Rows without ids of their own are numbered through all files of a split.
-            if start and "id" not in self.form.columns:
-                rows = [row._replace(id=str(start + int(row.id or 0))) for row in rows]
-            # The last id, not the number of rows: dropped rows leave gaps.
-            start = int(rows[-1].id or 0) + 1 if rows and "id" not in self.form.columns else 0
-            yield str(path), rows
+            yield str(path), numbered_on(path)
 
 
 @dataclass(frozen=True)
 class LocalPlace(_Files):
-    """An upstream file, or a user's own."""
+    """An upstream file, or a user's own, and the file of its labels, if they are apart."""
 
     family: Family
     layout: LocalFiles
     path: Path
     code: str
+    labels: Path | None = None
     pinned = False
 
     @property
@@ -111,13 +126,16 @@ class LocalPlace(_Files):
 
     @property
     def revision(self) -> str:
-        return f"sha256:{file_digest(self.path)[:16]}"
+        return f"sha256:{(digest(self.identity()) if self.labels else file_digest(self.path))[:16]}"
 
     def identity(self) -> Any:
-        return ["file", file_digest(self.path)]
+        return ["file", file_digest(self.path), *([file_digest(self.labels)] if self.labels else [])]
 
     def files(self) -> list[Path]:
         return [self.path]
+
+    def label_file(self) -> Path | None:
+        return self.labels
 
 
 @dataclass(frozen=True)
@@ -129,6 +147,7 @@ class _Pinned(_Files):
     family: Family
     where: HubFiles | RawFiles
     name: str
+    labels: str
     code: str
     offline: bool
 
@@ -138,18 +157,18 @@ class _Pinned(_Files):
 
     @property
     def origin(self) -> str:
-        return f"{self.site} {self.where.repo}@{self.where.revision}"
+        return f"{self.site} {self.where.repo}@{self.revision}"
 
     @property
     def revision(self) -> str:
-        return self.where.revision
+        return self.where.commit
 
     @property
     def remedy(self) -> str:
         return _FETCH if self.offline else _RETRY
 
     def identity(self) -> Any:
-        return [self.site, self.where.repo, self.where.revision, self.name]
+        return [self.site, self.where.repo, self.revision, self.name, *([self.labels] if self.labels else [])]
 
 
 @dataclass(frozen=True)
@@ -162,6 +181,10 @@ class HubPlace(_Pinned):
     def files(self) -> list[Path]:
         return hub_files(self.where, self.name, offline=self.offline, remedy=self.remedy)
 
+    def label_file(self) -> Path | None:
+        found = hub_files(self.where, self.labels, offline=self.offline, remedy=self.remedy) if self.labels else []
+        return found[0] if found else None
+
 
 @dataclass(frozen=True)
 class RawPlace(_Pinned):
@@ -172,6 +195,11 @@ class RawPlace(_Pinned):
 
     def files(self) -> list[Path]:
         return [raw_file(self.where, self.name, offline=self.offline, remedy=self.remedy)]
+
+    def label_file(self) -> Path | None:
+        if not self.labels:
+            return None
+        return raw_file(self.where, self.labels, offline=self.offline, remedy=self.remedy)
 
 
 @dataclass(frozen=True)
@@ -201,6 +229,9 @@ class Generator:
     def files(self) -> list[Path]:
         return []
 
+    def label_file(self) -> Path | None:
+        return None
+
     def read(self) -> Iterator[tuple[str, Iterable[RawRow]]]:
         try:
             rows = self.provider.rows(self.dataset, self.split, self.code)
@@ -215,6 +246,21 @@ class Generator:
         try:
             if self.family == "token-classification":
                 return RawRow(number, row["id"], tokens=tuple(row["tokens"]), tags=tuple(row["tags"]))
+            if self.family == "dependency-parsing":
+                check_tree(row["heads"], [f"{self.origin}: row {number}"] * len(row["heads"]))
+                return RawRow(
+                    number,
+                    row["id"],
+                    tokens=tuple(row["tokens"]),
+                    heads=tuple(row["heads"]),
+                    tags=tuple(row["relations"]),
+                )
+            if self.family == "multiple-choice":
+                label = str(row["label"])
+                return RawRow(number, row["id"], row["context"], row["question"], label, choices=tuple(row["choices"]))
+            if self.family == "question-answering":
+                answers = tuple((answer["start"], answer["text"]) for answer in row["answers"])
+                return RawRow(number, row["id"], row["context"], row["question"], answers=answers)
             return RawRow(number, row["id"], row["premise"], row.get("hypothesis"), row["label"])
         except KeyError as error:
             raise UserError(f"{self.origin}: row {number} has no {error}") from None

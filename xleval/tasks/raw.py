@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 class RawRow(NamedTuple):
     """One item as its file writes it. ``line`` counts lines (of Parquet: rows) from 1.
 
-    Sequence rows have ``text_a``, ``text_b`` (or None) and ``label``; token rows ``tokens`` and ``tags``.
+    Which fields a row has depends on its family:
+
+    sequence classification: ``text_a``, ``text_b`` (or None), ``label``
+    multiple choice:         ``text_a`` the context, ``text_b`` the question, ``choices``, ``label`` (a position)
+    token classification:    ``tokens``, ``tags``
+    dependency parsing:      ``tokens``, ``heads`` (from 1; 0 is the root), ``tags`` the relations
+    question answering:      ``text_a`` the context, ``text_b`` the question, ``answers``: (start, text) each
     """
 
     line: int
@@ -27,39 +33,66 @@ class RawRow(NamedTuple):
     label: str = ""
     tokens: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    heads: tuple[int, ...] = ()
+    choices: tuple[str, ...] = ()
+    answers: tuple[tuple[int, str], ...] = ()
+    lines: tuple[int, ...] = ()
+    """The line of each token, where they do not follow one another."""
 
 
 def decoded(path: Path) -> str:
-    """The text of a file, without a byte order mark.
+    """The whole text of a file, without a byte order mark; raises as :func:`lines_of`."""
+    return "".join(line for _, line in _decoded_lines(path))
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines with numbers from 1, without their ends; empty ones at the end of the file are left out.
+
+    Split at line feeds only: the other separators that ``str.splitlines`` knows occur in sentences. The
+    file is read as the lines are taken.
 
     Raises:
-        UserError: it is missing, empty, or not UTF-8 (with line and byte).
+        UserError: the file is missing, empty, or not UTF-8 (with line and byte).
     """
+    blank: list[tuple[int, str]] = []
+    for number, line in _decoded_lines(path):
+        text = line.removesuffix("\n").removesuffix("\r")
+        if not text.strip("\r"):
+            blank.append((number, text))
+            continue
+        yield from blank
+        blank.clear()
+        yield number, text
+
+
+def raw_lines(path: Path) -> Iterator[str]:
+    """Lines with their ends, for a reader of quoted text; raises as :func:`lines_of`."""
+    return (line for _, line in _decoded_lines(path))
+
+
+def _decoded_lines(path: Path) -> Iterator[tuple[int, str]]:
+    held: list[tuple[int, str]] | None = []  # until a line says something: a file of blanks is empty
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            for number, data in enumerate(stream, start=1):
+                if number == 1:
+                    data = data.removeprefix(codecs.BOM_UTF8)
+                try:
+                    line = data.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    what = f"byte 0x{data[error.start]:02x}, number {error.start + 1} of the line"
+                    raise UserError(f"{path}:{number}: not UTF-8: {what}; convert the file") from None
+                if held is not None:
+                    held.append((number, line))
+                    if line.strip():
+                        yield from held
+                        held = None
+                else:
+                    yield number, line
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    data = data.removeprefix(codecs.BOM_UTF8)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        start = error.start
-        line = data.count(b"\n", 0, start) + 1
-        column = start - data.rfind(b"\n", 0, start)
-        what = f"byte 0x{data[start]:02x}, number {column} of the line"
-        raise UserError(f"{path}:{line}: not UTF-8: {what}; convert the file") from None
-    if not text.strip():
+    if held is not None:
         raise UserError(f"{path}: empty; fetch the file again")
-    return text
-
-
-def lines_of(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with numbers from 1, empty ones at the end left out.
-
-    Split at line feeds only: the other separators that ``str.splitlines`` knows occur in sentences.
-    """
-    for number, line in enumerate(text.rstrip("\r\n").split("\n"), start=1):
-        yield number, line.removesuffix("\r")
 
 
 def refuse_unlabelled(where: str, found: str, form: Form) -> UserError:

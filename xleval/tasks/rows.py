@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from xleval.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from xleval.tasks.layout import Family
     from xleval.tasks.raw import RawRow
@@ -23,6 +24,16 @@ class SequenceRow(NamedTuple):
     label: int
 
 
+class ChoiceRow(NamedTuple):
+    """A text, a question about it, and answers to choose from; ``label`` is the right one, from 0."""
+
+    id: str
+    context: str
+    question: str
+    choices: tuple[str, ...]
+    label: int
+
+
 class TokenRow(NamedTuple):
     """Words, each with a tag: an index into the task's labels. ``tokens`` and ``tags`` are equally long."""
 
@@ -30,6 +41,26 @@ class TokenRow(NamedTuple):
     tokens: tuple[str, ...]
     tags: tuple[int, ...]
 
+
+class TreeRow(NamedTuple):
+    """Words, the position of each one's head (from 1; 0 is the root), and the relation to it, an index."""
+
+    id: str
+    tokens: tuple[str, ...]
+    heads: tuple[int, ...]
+    relations: tuple[int, ...]
+
+
+class QuestionRow(NamedTuple):
+    """A question whose answers are spans of the context: (first character, text) each."""
+
+    id: str
+    context: str
+    question: str
+    answers: tuple[tuple[int, str], ...]
+
+
+Row = SequenceRow | ChoiceRow | TokenRow | TreeRow | QuestionRow
 
 T = TypeVar("T")
 
@@ -42,7 +73,7 @@ def numbered(
     where: str,
     *,
     tag_lines: bool = False,
-) -> list[SequenceRow] | list[TokenRow]:
+) -> Iterator[Row]:
     """Rows with their labels mapped (``maps`` one after the other) and looked up by name.
 
     ``where`` names the file in messages; with ``tag_lines`` each tag of a row stands on a line of its own.
@@ -68,23 +99,32 @@ def numbered(
             memo[label] = known[name]
         return memo[label]
 
-    if family == "token-classification":
-        found = []
-        for row in raw:
-            tags = tuple(number(tag, row.line + i * tag_lines) for i, tag in enumerate(row.tags))
-            found.append(TokenRow(row.id or "", row.tokens, tags))
-        return found
-    return [SequenceRow(row.id or "", row.text_a, row.text_b, number(row.label, row.line)) for row in raw]
+    for row in raw:
+        item = row.id or ""
+        if family == "sequence-classification":
+            yield SequenceRow(item, row.text_a, row.text_b, number(row.label, row.line))
+        elif family == "multiple-choice":
+            yield ChoiceRow(item, row.text_a, row.text_b or "", row.choices, int(row.label))
+        elif family == "question-answering":
+            yield QuestionRow(item, row.text_a, row.text_b or "", row.answers)
+        else:
+            lines = row.lines or [row.line + i * tag_lines for i in range(len(row.tags))]
+            tags = tuple(map(number, row.tags, lines))
+            if family == "dependency-parsing":
+                yield TreeRow(item, row.tokens, row.heads, tags)
+            else:
+                yield TokenRow(item, row.tokens, tags)
 
 
-def drawn(rows: list[T], limit: int | None, seed: int) -> list[T]:
+def drawn(rows: Iterable[T], limit: int | None, seed: int) -> Iterator[T]:
     """At most ``limit`` rows, drawn at random, in their order; a smaller limit draws a subset of a larger.
 
-    Only ``random()`` is used: its sequence is the same in every version of Python.
+    Only ``random()`` is used: its sequence is the same in every version of Python. No more than ``limit``
+    rows are held at a time.
     """
-    if limit is None or limit >= len(rows):
-        return rows
+    if limit is None:
+        return iter(rows)
     chance = random.Random(seed)
-    keys = [chance.random() for _ in rows]
-    chosen = sorted(sorted(range(len(rows)), key=keys.__getitem__)[:limit])
-    return [rows[index] for index in chosen]
+    keyed = ((chance.random(), index, row) for index, row in enumerate(rows))
+    chosen = heapq.nsmallest(limit, keyed, key=lambda entry: entry[:2])
+    return (row for _, _, row in sorted(chosen, key=lambda entry: entry[1]))

@@ -6,15 +6,17 @@ be made without data. :meth:`Located.rows` reads, checks and numbers labels.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xleval.errors import UserError
 from xleval.fingerprint import digest
-from xleval.tasks.layout import LocalFiles, form_of
+from xleval.tasks.layout import LocalFiles, fill, form_of
 from xleval.tasks.located import DataOptions, DataProvider, DataWarning, Located
 from xleval.tasks.places import Generator, HubPlace, LocalPlace, RawPlace
-from xleval.tasks.rows import SequenceRow, TokenRow
+from xleval.tasks.raw import lines_of
+from xleval.tasks.rows import ChoiceRow, QuestionRow, SequenceRow, TokenRow, TreeRow
 from xleval.tasks.spec import SourceSpec, TaskSpec
 
 if TYPE_CHECKING:
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
     from xleval.tasks.places import Place
 
 __all__ = [
+    "ChoiceRow",
     "DataOptions",
     "DataProvider",
     "DataWarning",
     "Located",
+    "QuestionRow",
     "SequenceRow",
     "TokenRow",
+    "TreeRow",
     "locate",
     "locate_folder",
 ]
@@ -45,27 +50,36 @@ def locate(
     split: str,
     options: DataOptions,
     providers: Mapping[str, DataProvider],
+    questions: SourceSpec | None = None,
 ) -> Located:
     """One split of one language (the registry's code). Local files win where ``options.data_dir`` has them.
+
+    ``questions`` is the source data set that a task's ``question_from`` names.
 
     Raises:
         UserError: no such language or split; nothing there, with every path that was looked for.
     """
-    data, code = spec.data, spec.data.code(language)
+    data, chosen = spec.data, options.treebanks.get(language, "") if spec.data.has_folders else ""
+    code = f"{chosen}/*" if chosen else data.code(language)
     known = (*spec.languages, spec.source_language) if isinstance(spec, TaskSpec) else (spec.language,)
-    if language not in known:
+    if language not in known and not chosen:
         raise UserError(f"{spec.name} has no {language!r}; it has {', '.join(dict.fromkeys(known))}")
-    part = _Part(spec, language, _split(spec, split), options)
+    asked = None
+    if questions is not None:
+        whole = DataOptions(options.data_dir, options.offline)
+        asked = locate(questions, questions.language, split, whole, providers)
+    part = _Part(spec, language, _split(spec, split), options, chosen, asked)
     looked = _paths(spec, options.data_dir, part.split, code)
-    for layout, path in looked:
-        if path.is_file():
-            return part.at(LocalPlace(spec.family, layout, path, code))
-    if data.hub is not None and part.split in data.hub.files:
-        name = data.hub.files[part.split].replace("{lang}", code)
-        return part.at(HubPlace(spec.family, data.hub, name, code, options.offline))
-    if data.raw is not None and part.split in data.raw.files:
-        name = data.raw.files[part.split].replace("{lang}", code)
-        return part.at(RawPlace(spec.family, data.raw, name, code, options.offline))
+    for layout, pattern in looked:
+        path = _one_file(pattern)
+        if path is not None:
+            return part.at(LocalPlace(spec.family, layout, path, code, _label_file(layout, part.split, path, code)))
+    remote: list[tuple[Any, type[HubPlace] | type[RawPlace]]] = [(data.hub, HubPlace), (data.raw, RawPlace)]
+    for files, kind in remote:
+        where = files.at(language, code) if files is not None and part.split in files.files and not chosen else None
+        if where:
+            name, labels = fill(where.files[part.split], code), fill(where.labels.get(part.split, ""), code)
+            return part.at(kind(spec.family, where, name, labels, code, options.offline))
     if data.generated is not None:
         wanted = data.generated.provider
         if wanted not in providers:
@@ -81,8 +95,8 @@ def locate(
 def locate_folder(task_spec: TaskSpec, folder: Path, split: str, options: DataOptions) -> Located:
     """A user's own data for ``--source TASK=FOLDER``: train.* and dev.*, in the task's layout or JSON Lines.
 
-    JSON Lines have the keys premise, hypothesis, label, or tokens, tags. The language is the task's
-    ``source_language``.
+    JSON Lines have the keys that :class:`DataProvider` gives to rows of the family (ids apart). The language is
+    the task's ``source_language``.
 
     Raises:
         UserError: no such folder, no such file, or more than one.
@@ -90,13 +104,14 @@ def locate_folder(task_spec: TaskSpec, folder: Path, split: str, options: DataOp
     name = f"--source {task_spec.name}={folder}"
     if not folder.is_dir():
         raise UserError(f"{name}: no such folder; it must hold train.* and dev.*")
-    found = sorted(path for path in folder.glob(f"{split}.*") if path.is_file())
+    beside = {".lst"}  # a file of labels beside the rows
+    found = sorted(path for path in folder.glob(f"{split}.*") if path.is_file() and path.suffix not in beside)
     if len(found) != 1:
         there = ", ".join(path.name for path in found) or "none"
         raise UserError(f"{name}: expected one file {split}.*, found {there}")
     layout = task_spec.data.folder_layout()
     if found[0].suffix == ".jsonl":
-        layout = _json_lines(task_spec.family)
+        layout = _json_lines(task_spec, found[0])
     if layout is None:
         raise UserError(f"{name}: {task_spec.name} has no file layout; write JSON Lines ({split}.jsonl)")
     # One folder is one language, whatever its column says.
@@ -114,6 +129,7 @@ class _Part:
     split: Split
     options: DataOptions
     folder: str = ""
+    questions: Located | None = None
 
     def at(self, place: Place) -> Located:
         spec, options = self.spec, self.options
@@ -132,6 +148,7 @@ class _Part:
                 "content": place.identity(),
                 "label_map": label_map,
                 "limit": None if options.limit is None else [options.limit, options.limit_seed],
+                **({"questions": self.questions.fingerprint} if self.questions else {}),
             }
         )
         return Located(
@@ -147,6 +164,7 @@ class _Part:
             place=place,
             label_map=label_map,
             expected=None if self.folder else spec.data.expected_rows(self.split, self.language),
+            questions=self.questions,
         )
 
 
@@ -158,11 +176,35 @@ def _split(spec: TaskSpec | SourceSpec, split: str) -> Split:
     raise UserError(f"{spec.name}: no split {split!r}; splits are {', '.join(known)}")
 
 
-def _json_lines(family: Family) -> LocalFiles:
-    columns = {"tokens": "tokens", "tags": "tags"}
-    if family == "sequence-classification":
-        columns = {"text_a": "premise", "text_b": "hypothesis", "label": "label"}
+#: The keys of a user's own JSON Lines: what generators of rows give.
+_KEYS: dict[Family, dict[str, Any]] = {
+    "sequence-classification": {"text_a": "premise", "text_b": "hypothesis", "label": "label"},
+    "token-classification": {"tokens": "tokens", "tags": "tags"},
+    "dependency-parsing": {"tokens": "tokens", "heads": "heads", "tags": "relations"},
+    "question-answering": {"context": "context", "question": "question", "answers": "answers"},
+}
+
+
+def _json_lines(task: TaskSpec, path: Path) -> LocalFiles:
+    if task.family == "multiple-choice":
+        keys = _keys(path)
+        names = [key for key in keys if key.startswith(("choice", "answer"))]
+        columns: dict[str, Any] = {"context": "context" if "context" in keys else "premise", "question": "question"}
+        columns |= {"choices": names, "label": "label"}
+    else:
+        columns = _KEYS[task.family]
     return LocalFiles.model_validate({"name": "own", "format": "jsonl", "files": {}, "columns": columns})
+
+
+def _keys(path: Path) -> list[str]:
+    """Keys of the first object of a JSON Lines file; none where it is no object, which its reader then says."""
+    for _, text in lines_of(path):
+        try:
+            first = json.loads(text)
+        except (ValueError, RecursionError):
+            return []
+        return list(first) if isinstance(first, dict) else []
+    return []
 
 
 def _paths(
@@ -174,11 +216,30 @@ def _paths(
     if not data_dir.is_dir():
         raise UserError(f"--data-dir {data_dir}: no such folder")
     return [
-        (layout, data_dir / folder.replace("{lang}", code) / layout.files[split].replace("{lang}", code))
+        (layout, data_dir / fill(folder, code) / fill(layout.files[split], code))
         for layout in spec.data.upstream
         if split in layout.files
         for folder in layout.folders
     ]
+
+
+def _one_file(path: Path) -> Path | None:
+    """The file at a path whose name may be a glob; None where there is none.
+
+    Raises:
+        UserError: the glob matches several files.
+    """
+    if "*" not in path.name:
+        return path if path.is_file() else None
+    found = sorted(path.parent.glob(path.name))
+    if len(found) > 1:
+        raise UserError(f"{path}: several files match: {', '.join(file.name for file in found)}; keep one")
+    return found[0] if found else None
+
+
+def _label_file(layout: LocalFiles, split: Split, path: Path, code: str) -> Path | None:
+    name = layout.labels.get(split)
+    return path.parent / fill(name, code) if name else None
 
 
 def _nothing(

@@ -11,11 +11,23 @@ from pydantic import ValidationError, model_validator
 
 from xleval.errors import UserError
 from xleval.tasks.faults import describe, place_of
-from xleval.tasks.layout import NEEDED, DataSpec, Family, Model, Split, Text
+from xleval.tasks.layout import NEEDED, SELF_DESCRIBING, DataSpec, Family, Model, Role, Split, Text
 from xleval.yaml_file import read_node
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_WITHOUT_LABELS: tuple[Family, ...] = ("multiple-choice", "question-answering")
+
+#: The metrics that a task of a family may be judged by.
+METRICS_OF: dict[Family, tuple[str, ...]] = {
+    "sequence-classification": ("accuracy",),
+    "multiple-choice": ("accuracy",),
+    "token-classification": ("f1", "accuracy"),
+    "dependency-parsing": ("las", "uas"),
+    "question-answering": ("f1", "em"),
+}
 
 
 class _Spec(Model):
@@ -44,10 +56,14 @@ class _Spec(Model):
         if not self.homepage and not self.data.generated:
             raise ValueError("homepage: missing; say where the data set is to be had")
         for place, form in self.data.forms():
-            missing = [role for role in NEEDED[self.family] if role not in form.columns]
-            if form.format == "conll" and self.family != "token-classification":
-                raise ValueError(f"data.{place}.format: conll is for token-classification")
-            if form.format != "conll" and missing:
+            if form.format in SELF_DESCRIBING:
+                if self.family not in SELF_DESCRIBING[form.format]:
+                    meant = " and ".join(SELF_DESCRIBING[form.format])
+                    raise ValueError(f"data.{place}.format: {form.format} is for {meant}")
+                continue
+            needed: tuple[Role, ...] = NEEDED[self.family]
+            missing = [role for role in needed if role not in form.columns and not (role == "label" and form.labels)]
+            if missing:
                 needs = f"{self.family} needs {', '.join(missing)}"
                 raise ValueError(f"data.{place}.columns: {needs} (write `{missing[0]}: COLUMN`)")
         return self
@@ -59,31 +75,44 @@ class TaskSpec(_Spec):
     kind: Literal["task"]
     languages: tuple[Text, ...]
     """Codes of the language registry."""
-    labels: tuple[Text, ...]
-    """In the order of the head's outputs."""
+    labels: tuple[Text, ...] = ()
+    """In the order of the head's outputs; of dependency parsing the relations. Multiple choice and question
+    answering have none."""
     source: Text
-    """The source data set that a task adapter learns from unless ``--source`` names another."""
+    """The source data set that a task adapter learns from unless ``--source`` names another; ``a+b``: from one
+    after the other."""
     source_language: Text = "eng"
     """The language of a user's own folder of training data."""
     parallel: bool = False
     """Whether items with the same id say the same thing in every language."""
-    metric: Literal["accuracy", "f1"]
+    question_from: str = ""
+    """The source data set whose questions, by row, replace those of a multiple-choice task."""
+    metric: Literal["accuracy", "f1", "em", "las", "uas"]
+    """What checkpoints are selected by and tables show; ``docs/metrics.md`` has those recorded beside it."""
     split: Split = "test"
     hyperparameters: dict[str, int | float | str] = {}
     hyperparameters_source: str = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskSpec:
+        if (self.family in _WITHOUT_LABELS) == bool(self.labels):
+            fault = "leave them out" if self.labels else "name at least one"
+            raise ValueError(f"labels: {fault} ({self.family})")
+        if self.metric not in METRICS_OF[self.family]:
+            known = " or ".join(METRICS_OF[self.family])
+            raise ValueError(f"metric: {self.metric!r} is not for {self.family}; write {known}")
+        if self.question_from and self.family != "multiple-choice":
+            raise ValueError("question_from: only multiple-choice tasks have questions to replace")
+        if not self.languages:
+            raise ValueError("languages: name at least one")
         for key, values in (("languages", self.languages), ("labels", self.labels)):
-            if not values:
-                raise ValueError(f"{key}: name at least one")
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
                 raise ValueError(f"{key}: {twice[0]!r} stands there twice")
         for label, target in self.label_map.items():
             if target not in self.labels:
                 raise ValueError(f"label_map: {label} → {target!r} is none of the labels ({', '.join(self.labels)})")
-        if self.family == "token-classification" and "O" not in self.labels:
+        if self.family == "token-classification" and self.metric == "f1" and "O" not in self.labels:
             raise ValueError("labels: tags need 'O', the tag of words outside of entities")
         _check_hyperparameters(self.hyperparameters)
         return self

@@ -6,12 +6,12 @@ Each reader yields the line (of Parquet: the row) from 1 and the values of the w
 from __future__ import annotations
 
 import csv
-import io
 import json
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from xleval.errors import UserError, nearest
-from xleval.tasks.raw import decoded, kind_of, lines_of, refuse_unlabelled
+from xleval.tasks.raw import kind_of, lines_of, raw_lines, refuse_unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,10 +30,14 @@ def records(path: Path, form: Form, wanted: Sequence[str | int]) -> Iterator[tup
     return readers[form.format](path, form, wanted)
 
 
+def matches(value: Any, asked: str) -> bool:
+    """Whether a value is the one that a form's ``where`` asks for: a shell glob."""
+    return fnmatchcase(str(value), asked)
+
+
 def _delimited(path: Path, form: Form, wanted: Sequence[str | int]) -> Iterator[tuple[int, list[str]]]:
-    text = decoded(path)
     delimiter = "\t" if form.format == "tsv" else ","
-    rows = _quoted(path, text, delimiter) if form.quoting == "minimal" else _plain(text, delimiter)
+    rows = _quoted(path, delimiter) if form.quoting == "minimal" else _plain(path, delimiter)
     places: list[int] = []
     width = 0
     for line, fields in rows:
@@ -50,12 +54,12 @@ def _delimited(path: Path, form: Form, wanted: Sequence[str | int]) -> Iterator[
         yield line, [fields[place] for place in places]
 
 
-def _plain(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    return ((line, fields.split(delimiter)) for line, fields in lines_of(text))
+def _plain(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    return ((line, fields.split(delimiter)) for line, fields in lines_of(path))
 
 
-def _quoted(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    rows = csv.reader(raw_lines(path), delimiter=delimiter, strict=True)
     start = 1
     try:
         for fields in rows:
@@ -66,7 +70,7 @@ def _quoted(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[s
 
 
 def _places(path: Path, form: Form, wanted: Sequence[str | int], first: Sequence[str]) -> list[int]:
-    labels = form.columns.get("label", form.columns.get("tags"))
+    labels = _labels(form)
     if form.header:
         missing = [str(column) for column in wanted if column not in first]
         found = ", ".join(first)
@@ -84,9 +88,14 @@ def _places(path: Path, form: Form, wanted: Sequence[str | int], first: Sequence
     return places
 
 
+def _labels(form: Form) -> Any:
+    """The column without which a file is unlabelled."""
+    return next((form.columns[role] for role in ("label", "tags", "answers") if role in form.columns), None)
+
+
 def _json_lines(path: Path, form: Form, wanted: Sequence[str | int]) -> Iterator[tuple[int, list[Any]]]:
-    labels = form.columns.get("label", form.columns.get("tags"))
-    for line, text in lines_of(decoded(path)):
+    labels = _labels(form)
+    for line, text in lines_of(path):
         try:
             record = json.loads(text)
         except (ValueError, RecursionError) as error:

@@ -304,7 +304,7 @@ def test_nan_is_never_written(results: Results) -> None:
 def test_items_hold_ids_predictions_and_counts_and_no_text(results: Results) -> None:
     import numpy as np
 
-    about = results.write_items("name", ["1", "2"], ["yes", "ná"], ["correct", "total"], np.array([[1, 1], [0, 1]]))
+    about = results.write_items("name", [("1", "yes"), ("2", "ná")], ["correct", "total"], np.array([[1, 1], [0, 1]]))
     path = results.folder / about["path"]
     assert read_jsonl(path) == [
         {"id": "1", "prediction": "yes", "correct": 1, "total": 1},
@@ -314,12 +314,12 @@ def test_items_hold_ids_predictions_and_counts_and_no_text(results: Results) -> 
     import hashlib
 
     assert about["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert results.write_items("name", ["1", "2"], ["yes", "ná"], ["correct", "total"], [[1, 1], [0, 1]]) == about
+    assert results.write_items("name", [("1", "yes"), ("2", "ná")], ["correct", "total"], [[1, 1], [0, 1]]) == about
 
 
 def test_items_that_do_not_match_are_refused(results: Results) -> None:
     with pytest.raises(ValueError, match="zip"):
-        results.write_items("name", ["1"], ["yes", "no"], ["correct"], [[1]])
+        results.write_items("name", [("1", "yes"), ("2", "no")], ["correct"], [[1]])
     assert not (results.folder / "items" / "name.jsonl").exists()
 
 

@@ -56,6 +56,8 @@ class Experiment(_Strict):
     backbone: str | None = None
     seeds: list[int] = []
     sources: dict[str, str] = {}
+    split: Literal["dev", "test"] | None = None
+    treebanks: list[str] = []
     language_adapters: dict[str, str] = {}
     limit: Limit | None = None
     data_dir: Path | None = None
@@ -75,7 +77,7 @@ class Experiment(_Strict):
     def _limit(cls, value: Any) -> Any:
         return Limit.parse(value) if isinstance(value, (int, str)) else value
 
-    @field_validator("strategies", "seeds", "tasks", "languages")
+    @field_validator("strategies", "seeds", "tasks", "languages", "treebanks")
     @classmethod
     def _once(cls, value: list[Any]) -> list[Any]:
         return list(dict.fromkeys(value))

@@ -1,6 +1,8 @@
 """Every hyperparameter with its default and where that comes from: what ``--set KEY=VALUE`` may name.
 
 Precedence, weakest first: the defaults here, the task's YAML (``train.*`` only), the suite's YAML, ``--set``.
+Groups: ``la`` language adapters, ``train`` task adapters, ``eval`` decisions at evaluation (nothing is trained
+again when they change), ``engine`` how fast, not what.
 TLR is Parović et al. 2023, "Cross-Lingual Transfer with Target Language-Ready Task Adapters".
 """
 
@@ -15,13 +17,17 @@ from xleval.errors import UserError, nearest
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """``default`` also gives the type; ``choices`` limits text values; ``least`` is the smallest number."""
+    """``default`` also gives the type; ``choices`` limits text values; ``least`` is the smallest number.
+
+    ``families``: the task families that it means something for; none named: all.
+    """
 
     default: int | float | str
     help: str
     choices: tuple[str, ...] = ()
     least: float = 0
     below: float = float("inf")
+    families: tuple[str, ...] = ()
 
 
 #: Language adapters: MLM training. Source: TLR section 4 and its released script, unless said otherwise.
@@ -53,14 +59,39 @@ KNOWN: dict[str, Hyperparameter] = {
     "train.non_linearity": Hyperparameter("relu", "activation of the bottleneck", ("relu", "gelu", "swish", "tanh")),
     "train.head": Hyperparameter(
         "auto",
-        "sequence-classification head: pooler + linear (BERT's own), or dense + tanh + linear (XLM-R's own); "
+        "head on the first sub-word: pooler + linear (BERT's own), or dense + tanh + linear (XLM-R's own); "
         "auto: pooler where the checkpoint has one",
         ("auto", "pooler", "two-layer"),
+        families=("sequence-classification", "multiple-choice"),
+    ),
+    "train.question": Hyperparameter(
+        "sentence",
+        "COPA's question: a sentence (`What was the cause?`, XTREME), or its one word (Kunz & Holmström 2024)",
+        ("sentence", "word"),
+        families=("multiple-choice",),
+    ),
+    "train.stride": Hyperparameter(
+        128, "sub-words that neighbouring windows of a context share", families=("question-answering",)
+    ),
+    "train.root": Hyperparameter(
+        "include",
+        "words under the root: learned, or left out of the loss (released code of TLR and SFT)",
+        ("include", "legacy-exclude"),
+        families=("dependency-parsing",),
     ),
     "train.switch": Hyperparameter(
         "step",
         "LA of a step: its number in the whole training, or within the epoch (TLR's released code)",
         ("step", "epoch-step"),
+    ),
+    "eval.decode": Hyperparameter(
+        "mst",
+        "heads: maximum spanning tree with one root, or each word's best (dev selection: always the latter)",
+        ("mst", "greedy"),
+        families=("dependency-parsing",),
+    ),
+    "eval.answer_length": Hyperparameter(
+        30, "most sub-words of an answer (dev selection: always 30)", least=1, families=("question-answering",)
     ),
     "engine.token_budget": Hyperparameter(0, "sub-words a forward pass, padding included; 0: by device"),
     "engine.checkpoint_seconds": Hyperparameter(60, "seconds between checkpoints of a training under way"),
@@ -102,6 +133,14 @@ def parsed(key: str, value: Any) -> int | float | str:
     return number
 
 
-def group(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The hyperparameters of one group (``la``, ``train``, ``engine``) without the prefix."""
-    return {key.partition(".")[2]: value for key, value in values.items() if key.startswith(prefix + ".")}
+def group(values: Mapping[str, Any], prefix: str, family: str = "") -> dict[str, Any]:
+    """The hyperparameters of one group (``la``, ``train``, …) without the prefix; with ``family``, its own only."""
+    return {
+        key.partition(".")[2]: value
+        for key, value in values.items()
+        if key.startswith(prefix + ".") and (not family or family in (KNOWN[key].families or (family,)))
+    }
+
+
+#: What decides during training, whatever ``eval`` says: checkpoints do not depend on it.
+DEV_OPTIONS: Mapping[str, Any] = {"decode": "greedy", "answer_length": 30}

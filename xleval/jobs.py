@@ -64,7 +64,8 @@ class LanguageAdapterJob(Job):
 class TaskAdapterJob(Job):
     """A task adapter trained on source-language data while cycling through language adapters.
 
-    ``cycle``: step s stands on ``cycle[s mod len(cycle)]``; None is no language adapter.
+    ``cycle``: step s stands on ``cycle[s mod len(cycle)]``; None is no language adapter. ``start``: the task
+    adapter that training goes on from, where a task learns from one data set after the other.
     """
 
     kind: ClassVar[str] = "task_adapter"
@@ -77,24 +78,37 @@ class TaskAdapterJob(Job):
     dev_adapter: LanguageAdapterJob | None
     drop_last: bool
     source_language: str
+    start: TaskAdapterJob | None = None
+
+    @property
+    def stages(self) -> tuple[TaskAdapterJob, ...]:
+        """This training and those before it, the first one first."""
+        return (*(self.start.stages if self.start else ()), self)
 
     @property
     def label(self) -> str:
         """Short description for progress bars."""
         names = {adapter.language if adapter else "no LA" for adapter in self.cycle}
         on = f"{len(names)} LAs" if len(names) > 1 else names.pop()
-        return f"TA {self.task.name} on {on}, seed {self.seed}"
+        learned = f" from {self.train.dataset}" if self.start else ""
+        return f"TA {self.task.name}{learned} on {on}, seed {self.seed}"
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionJob(Job):
-    """Predictions of one task adapter on one language's evaluation split."""
+    """Predictions of one task adapter on one language's evaluation split; ``options`` is the group ``eval``."""
 
     kind: ClassVar[str] = "prediction"
     task: TaskSpec
     task_adapter: TaskAdapterJob
     language_adapter: LanguageAdapterJob | None
     data: Located
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> tuple[Located, ...]:
+        """All labelled data that it depends on: of each training, and to evaluate."""
+        return (*(data for stage in self.task_adapter.stages for data in (stage.train, stage.dev)), self.data)
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ class _Planner:
             for seed in self.scope.seeds:
                 adapter = self._task_adapter(task, recipe, seed)
                 infer = self._language_adapter(recipe.infer_on)
+                options = group(self._hyper(task), "eval", task.family)
                 prediction = self._add(
                     PredictionJob(
                         fingerprint=digest(
@@ -114,15 +115,17 @@ class _Planner:
                                 "language_adapter": infer.fingerprint if infer else None,
                                 "data": located.fingerprint,
                                 "label_map": dict(task.label_map),
+                                **({"options": options} if options else {}),
                             }
                         ),
                         task=task,
                         task_adapter=adapter,
                         language_adapter=infer,
                         data=located,
+                        options=options,
                     )
                 )
-                for job in (adapter, prediction, infer, *adapter.cycle, adapter.dev_adapter):
+                for job in (*adapter.stages, prediction, infer, *adapter.cycle, adapter.dev_adapter):
                     if job is not None:
                         self.users.setdefault(job.fingerprint, {})[chosen.label] = None
                 scope = "shared" if shared else "per-target"
@@ -147,17 +150,16 @@ class _Planner:
         return recipe
 
     def _task_adapter(self, task: TaskSpec, recipe: Recipe, seed: int) -> TaskAdapterJob:
+        """The training on the task's source data; where that is a chain, of its last part, which stands on the rest."""
         scope = self.scope
-        train, dev = scope.source_data(task)
-        hyper = group(self._hyper(task), "train")
-        if task.family != "sequence-classification":
-            hyper.pop("head")
-        elif hyper["head"] == "auto":
+        hyper = group(self._hyper(task), "train", task.family)
+        if hyper.get("head") == "auto":
             hyper["head"] = scope.backbone.head
         cycle = tuple(self._language_adapter(module) for module in recipe.train_on)
         dev_adapter = self._language_adapter(recipe.selected_on)
-        fingerprint = digest(
-            {
+        job: TaskAdapterJob | None = None
+        for train, dev in scope.source_data(task):
+            inputs = {
                 **self.base,
                 "kind": "task_adapter",
                 "family": task.family,
@@ -167,24 +169,28 @@ class _Planner:
                 "dev": dev.fingerprint,
                 "hyperparameters": hyper,
                 "seed": seed,
-                "cycle": [job.fingerprint if job else None for job in cycle],
+                "cycle": [adapter.fingerprint if adapter else None for adapter in cycle],
                 "dev_on": dev_adapter.fingerprint if dev_adapter else None,
                 "drop_last": recipe.drop_last,
+                **({"start": job.fingerprint} if job else {}),
             }
-        )
-        job = TaskAdapterJob(
-            fingerprint=fingerprint,
-            task=task,
-            train=train,
-            dev=dev,
-            hyper=hyper,
-            seed=seed,
-            cycle=cycle,
-            dev_adapter=dev_adapter,
-            drop_last=recipe.drop_last,
-            source_language=scope.source_language(task).code,
-        )
-        return self._add(job)
+            job = self._add(
+                TaskAdapterJob(
+                    fingerprint=digest(inputs),
+                    task=task,
+                    train=train,
+                    dev=dev,
+                    hyper=hyper,
+                    seed=seed,
+                    cycle=cycle,
+                    dev_adapter=dev_adapter,
+                    drop_last=recipe.drop_last,
+                    source_language=scope.source_language(task).code,
+                    start=job,
+                )
+            )
+        assert job is not None
+        return job
 
     def _language_adapter(self, module: LanguageModule) -> LanguageAdapterJob | None:
         if module.kind == "none":

@@ -1,26 +1,30 @@
-"""Stored predictions: one JSON object a line with the item's id and what was predicted, never its text."""
+"""Stored predictions: one JSON object a line with the item's id and what was predicted, never its text.
+
+A prediction is, by family: a label; the position of a choice; a list of tags; ``{"heads", "relations"}``; the
+first character of an answer in its context and the one behind its last. Lines are written and read one by one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 PREDICTIONS = "predictions.jsonl"
 
 
-def write_predictions(path: Path, ids: Sequence[str], predictions: Sequence[Any]) -> None:
-    """Writes ``{"id": …, "prediction": …}`` lines: a label, or a list of tags."""
+def write_predictions(path: Path, predictions: Iterable[tuple[str, Any]]) -> None:
+    """Writes ``{"id": …, "prediction": …}`` lines from (id, prediction) pairs, as they come."""
     import jsonlines
 
     with jsonlines.open(path, "w", compact=True) as stream:
-        stream.write_all({"id": i, "prediction": p} for i, p in zip(ids, predictions, strict=True))
+        stream.write_all({"id": item, "prediction": prediction} for item, prediction in predictions)
 
 
-def read_predictions(path: Path) -> tuple[list[str], list[Any]]:
-    """Item ids and predictions, in order."""
+def read_predictions(path: Path) -> Iterator[tuple[str, Any]]:
+    """(id, prediction) pairs, in order."""
     import jsonlines
 
     with jsonlines.open(path) as stream:
-        lines = list(stream)
-    return [line["id"] for line in lines], [line["prediction"] for line in lines]
+        for line in stream:
+            yield line["id"], line["prediction"]

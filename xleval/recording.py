@@ -16,7 +16,7 @@ from xleval.plan import Plan
 from xleval.predictions import PREDICTIONS, read_predictions
 from xleval.records import SCHEMA, Key, Record, Results, cell_key, item_ids_digest
 from xleval.scoring import score
-from xleval.tasks.recent import rows_of
+from xleval.tasks.recent import blocks_of
 
 
 class Recorder:
@@ -50,19 +50,19 @@ class Recorder:
     def _success(self, cell: Cell) -> Record:
         job, store = cell.prediction, self.graph.store
         folder = store.open(job.kind, job.fingerprint)
-        ids, predictions = read_predictions(folder / PREDICTIONS)
-        rows = rows_of(cell.task, job.data)
-        scored = score(cell.task, rows, ids, predictions)
+        path = folder / PREDICTIONS
+        rows = (row for block in blocks_of(cell.task, job.data) for row in block)
+        scored = score(cell.task, rows, read_predictions(path), job.data.language)
         sums = scored.counts.sum(axis=0)
         return {
             **about_cell(cell, self.graph),
             "status": "ok",
-            "item_ids_sha256": item_ids_digest(ids),
+            "item_ids_sha256": item_ids_digest(scored.ids),
             "metrics": scored.metrics,
-            "n_examples": len(ids),
+            "n_examples": len(scored.ids),
             "counts": {stat: int(total) for stat, total in zip(scored.stats, sums, strict=True)},
             "per_example": self.results.write_items(
-                job.fingerprint[:32], ids, predictions, scored.stats, scored.counts
+                job.fingerprint[:32], read_predictions(path), scored.stats, scored.counts
             ),
             "eval_seconds": store.manifest(job.kind, job.fingerprint)["seconds"],
             "created": timestamp(),
@@ -99,9 +99,10 @@ class Recorder:
                 {"role": "task", "id": f"sha256:{adapter.fingerprint}", "sha256": _weights(manifest)},
             ],
             "source_lang": adapter.source_language,
-            "source": {
-                split: f"{d.dataset}@{d.revision}" for split, d in (("train", adapter.train), ("dev", adapter.dev))
-            },
+            "source": [
+                {split: f"{d.dataset}@{d.revision}" for split, d in (("train", stage.train), ("dev", stage.dev))}
+                for stage in adapter.stages
+            ],
             "train_on": [str(module) for module in cell.recipe.train_on],
             "drop_last": cell.recipe.drop_last,
             "hyperparameters": dict(adapter.hyper),
@@ -132,6 +133,7 @@ def about_cell(cell: Cell, graph: Plan) -> Record:
         "run_id": cell.run_id,
         "task": cell.task.name,
         "task_version": cell.task.version,
+        "dataset": data.dataset,
         "dataset_revision": data.revision,
         "split": data.split,
         "language": cell.language.code,

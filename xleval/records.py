@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,24 +132,24 @@ class Results:
         return True
 
     def write_items(
-        self, name: str, ids: Sequence[str], predictions: Sequence[Any], stats: Sequence[str], counts: Any
+        self, name: str, predictions: Iterable[tuple[str, Any]], stats: Sequence[str], counts: Iterable[Sequence[int]]
     ) -> Record:
         """Per-item file ``items/<name>.jsonl``: id, prediction, counts; no text. Returns its description."""
-        lines = [
-            json.dumps(
-                {"id": i, "prediction": p, **{s: int(c) for s, c in zip(stats, row, strict=True)}}, ensure_ascii=False
-            )
-            for i, p, row in zip(ids, predictions, counts, strict=True)
-        ]
-        text = "\n".join(lines) + "\n"
+        sha, rows = hashlib.sha256(), 0
+
+        def lines() -> Iterator[str]:
+            nonlocal rows
+            for (item, prediction), row in zip(predictions, counts, strict=True):
+                found = {"id": item, "prediction": prediction}
+                found |= {stat: int(count) for stat, count in zip(stats, row, strict=True)}
+                line = json.dumps(found, ensure_ascii=False) + "\n"
+                sha.update(line.encode())
+                rows += 1
+                yield line
+
         path = self.folder / ITEMS / f"{name}.jsonl"
-        replace_synced(path, text)
-        return {
-            "path": f"{ITEMS}/{path.name}",
-            "sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "rows": len(lines),
-            "stats": list(stats),
-        }
+        replace_synced(path, lines())
+        return {"path": f"{ITEMS}/{path.name}", "sha256": sha.hexdigest(), "rows": rows, "stats": list(stats)}
 
     def check_writable(self) -> None:
         """Fails early, and clearly, where results cannot be written."""

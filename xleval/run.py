@@ -17,7 +17,7 @@ from xleval.plan import Plan, plan
 from xleval.recording import Recorder, key_of
 from xleval.records import Record, Results
 from xleval.report.table import Table, tabulate
-from xleval.tasks.recent import rows_of
+from xleval.tasks.recent import blocks_of
 
 if TYPE_CHECKING:
     from xleval.host import Host
@@ -135,11 +135,10 @@ def check_data(cells: Sequence[Cell]) -> None:
     """Reads every split once before anything is trained, so that a bad file stops the run at its start."""
     seen: set[str] = set()
     for cell in cells:
-        adapter = cell.prediction.task_adapter
-        for data in (adapter.train, adapter.dev, cell.prediction.data):
+        for data in cell.prediction.splits:
             if data.fingerprint not in seen:
                 seen.add(data.fingerprint)
-                if not rows_of(cell.task, data):
+                if not sum(map(len, blocks_of(cell.task, data))):
                     raise UserError(f"{data.origin}: split {data.split!r} of {data.dataset} has no examples")
 
 
@@ -169,10 +168,12 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
         if not missing(job):
             continue
         predictions[adapter.fingerprint][job.fingerprint] = job
-        task_adapters[adapter.fingerprint] = adapter
         needed = [job.language_adapter]
         if missing(adapter):
             needed += [*adapter.cycle, adapter.dev_adapter]
+            # Earlier parts of a chain come before what goes on from them.
+            task_adapters |= {stage.fingerprint: stage for stage in adapter.stages[:-1] if missing(stage)}
+        task_adapters[adapter.fingerprint] = adapter
         for language_adapter in needed:
             if language_adapter is not None and missing(language_adapter):
                 language_adapters[language_adapter.fingerprint] = language_adapter

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,15 +233,15 @@ class Store:
             return True
 
 
-def write_synced(path: Path, text: str) -> None:
-    """Writes a file and waits until the disk has it."""
+def write_synced(path: Path, text: str | Iterable[str]) -> None:
+    """Writes a file, whole or piece by piece, and waits until the disk has it."""
     with path.open("w", encoding="utf-8") as stream:
-        stream.write(text)
+        stream.writelines([text] if isinstance(text, str) else text)
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def replace_synced(path: Path, text: str) -> None:
+def replace_synced(path: Path, text: str | Iterable[str]) -> None:
     """Writes a file aside and renames it into place: readers see the old one or the new one, whole."""
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     with _explained(path, path.parent):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from xleval.tasks.spec import SourceSpec, TaskSpec
 
 DEFAULT_SUITE = "demo"
+#: All tasks of the demo: what a task of the demo outside of the default suite implies.
+FULL_SUITE = "demo-full"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Scope:
     seeds: tuple[int, ...]
     precision: str
     language_adapters: Mapping[str, Path]
+    treebanks: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     @cached_property
@@ -53,6 +56,7 @@ class Scope:
             self.experiment.offline,
             limit.examples if limit else None,
             limit.seed if limit else 0,
+            self.treebanks,
         )
 
     def world(self, task: TaskSpec) -> World:
@@ -61,38 +65,45 @@ class Scope:
 
     def target(self, task: TaskSpec, language: Language) -> Located:
         """The evaluation split of one target language."""
-        return locate(task, language.code, task.split, self.options, self.host.providers)
+        split = self.experiment.split or task.split
+        questions = self.host.sources.get(task.question_from) if task.question_from else None
+        return locate(task, language.code, split, self.options, self.host.providers, questions)
 
     def source_language(self, task: TaskSpec) -> Language:
         """The language of the task's labelled training data."""
-        source = self._source(task)
+        source = self._sources(task)[-1]
         return self.host.languages.get(task.source_language if isinstance(source, Path) else source.language)
 
-    def source_data(self, task: TaskSpec) -> tuple[Located, Located]:
-        """Train and dev split of the task's source data: the task's default, or what ``--source`` says."""
-        source = self._source(task)
-        if isinstance(source, Path):
-            return (
-                locate_folder(task, source, "train", self.options),
-                locate_folder(task, source, "dev", self.options),
-            )
-        language = self.source_language(task).code
-        train, dev = (locate(source, language, split, self.options, self.host.providers) for split in ("train", "dev"))
-        return train, dev
+    def source_data(self, task: TaskSpec) -> tuple[tuple[Located, Located], ...]:
+        """Train and dev split of the task's source data, or of each of a chain: the task's own, or ``--source``'s."""
+        found = []
+        options = replace(self.options, treebanks={})
+        for source in self._sources(task):
+            if isinstance(source, Path):
+                pair = [locate_folder(task, source, split, options) for split in ("train", "dev")]
+            else:
+                providers = self.host.providers
+                pair = [locate(source, source.language, split, options, providers) for split in ("train", "dev")]
+            found.append((pair[0], pair[1]))
+        return tuple(found)
 
     def text(self, language: Language) -> Text | None:
         """Unlabelled text of a language, or None."""
         return find_text(language, self.experiment.text_dir, self.host.providers)
 
-    def _source(self, task: TaskSpec) -> SourceSpec | Path:
+    def _sources(self, task: TaskSpec) -> tuple[SourceSpec | Path, ...]:
         given = self.experiment.sources.get(task.name)
         if given is not None and (Path(given).is_dir() or "/" in given):
-            return Path(given)
-        found = self.host.sources.get(given or task.source)
-        if found.family != task.family:
-            raise UserError(
-                f"--source {task.name}={found.name}: {found.name} is for {found.family}, {task.name} is {task.family}"
-            )
+            return (Path(given),)
+        found = tuple(self.host.sources.get(name.strip()) for name in (given or task.source).split("+"))
+        for source in found:
+            if source.family != task.family:
+                raise UserError(
+                    f"--source {task.name}={source.name}: {source.name} is for {source.family}, "
+                    f"{task.name} is {task.family}"
+                )
+            if source.language != found[-1].language:
+                raise UserError(f"--source {task.name}={given}: a chain is in one language")
         return found
 
 
@@ -112,12 +123,14 @@ def resolve_scope(experiment: Experiment, host: Host) -> Scope:
     backbone = resolve_backbone(
         experiment.backbone or (suite.backbone if suite else "mbert"), host, offline=experiment.offline
     )
+    treebanks = resolve_treebanks(experiment, host)
     asked = [host.languages.get(code) for code in experiment.languages]
     notices: list[str] = []
     targets: dict[str, tuple[Language, ...]] = {}
     for name, task in {**world_tasks, **tasks}.items():
         codes = (suite.languages.get(name) if suite else None) or task.languages
-        declared = [host.languages.get(code) for code in codes]
+        more = [code for code in treebanks if code not in codes] if task.data.has_folders and name in tasks else []
+        declared = [host.languages.get(code) for code in (*codes, *more)]
         unwritable = [lang for lang in declared if lang.script in backbone.unsupported_scripts and lang not in asked]
         if unwritable:
             left = ", ".join(f"{lang.code} ({lang.script})" for lang in unwritable)
@@ -142,17 +155,48 @@ def resolve_scope(experiment: Experiment, host: Host) -> Scope:
         seeds=tuple(experiment.seeds or (suite.seeds if suite else [1, 2, 3])),
         precision=resolve_precision(experiment.precision, experiment.device),
         language_adapters=adapters,
+        treebanks=treebanks,
         notices=tuple(notices),
     )
 
 
+def resolve_treebanks(experiment: Experiment, host: Host) -> dict[str, str]:
+    """Language → folder of a treebank that was asked for by name, such as ``UD_Komi_Zyrian-IKDP``.
+
+    The language is the one that the folder or its files are named after.
+
+    Raises:
+        UserError: a name that is none, an unknown language, or two treebanks of one.
+    """
+    found: dict[str, str] = {}
+    for folder in experiment.treebanks:
+        middle, dash, _ = folder.removeprefix("UD_").rpartition("-")
+        if not folder.startswith("UD_") or not dash or "/" in folder:
+            raise UserError(f"--treebank {folder}: write a folder's name, such as UD_Komi_Zyrian-IKDP")
+        if experiment.data_dir is None:
+            raise UserError(f"--treebank {folder}: give --data-dir, the folder that holds it (or holds ud/{folder})")
+        files = [file for home in (".", "ud") for file in (experiment.data_dir / home / folder).glob("*-ud-*.conllu")]
+        names = [middle, *(file.name.partition("_")[0] for file in sorted(files)[:1])]
+        known = [name for name in names if name in host.languages]
+        if not known:
+            raise UserError(
+                f"--treebank {folder}: {names[0]!r} is no language that xleval knows (`xleval ls languages`)"
+            )
+        language = host.languages.get(known[0])
+        if language.code in found:
+            raise UserError(f"--treebank {folder}: {found[language.code]} is of {language} too; run them one by one")
+        found[language.code] = folder
+    return found
+
+
 def _suite(experiment: Experiment, host: Host) -> Suite | None:
-    """The suite that was named; else the demo where no other task was named; else none."""
+    """The suite that was named; else the demo's where no other task was named; else none."""
     if experiment.suite:
         return host.suites.get(experiment.suite)
-    default = host.suites.get(DEFAULT_SUITE) if DEFAULT_SUITE in {s.name for s in host.suites.values()} else None
-    if default is not None and set(experiment.tasks) <= set(default.tasks):
-        return default
+    installed = {suite.name: suite for suite in host.suites.values()}
+    for name in (DEFAULT_SUITE, FULL_SUITE):
+        if name in installed and set(experiment.tasks) <= set(installed[name].tasks):
+            return installed[name]
     if not experiment.tasks:
         raise UserError(f"name a --suite or --task: the suite {DEFAULT_SUITE!r} is not installed or is blocked")
     return None

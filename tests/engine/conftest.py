@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,10 @@ class ToyData:
     origin: str = "toy"
 
     def rows(self, labels: Any, label_map: Any) -> list[Any]:
-        return list(self.items)
+        return list(self.stream(labels, label_map))
+
+    def stream(self, labels: Any, label_map: Any) -> Iterator[Any]:
+        return iter(self.items)
 
 
 @dataclass(frozen=True)

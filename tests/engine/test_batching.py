@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xleval.engine.batching import by_length, epoch_batches, passes
-from xleval.tasks.features import Features
+from xleval.tasks.features import Features, ranges
 
 LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(np.array)
 
@@ -57,21 +57,42 @@ def test_padding_and_masks() -> None:
         ids=np.array([5, 6, 7, 8, 9], dtype=np.int32),
         offsets=np.array([0, 2, 5]),
         segments=np.array([0, 1, 0, 0, 1], dtype=np.int8),
-        targets=np.array([1, -100, 2, -100, 0], dtype=np.int32),
         rows=np.arange(2),
-        words=np.array([0, -1, 0, -1, 1], dtype=np.int32),
     )
-    batch = features.batch(np.array([0, 1]), pad_id=99)
+    batch = features.inputs(np.array([0, 1]), pad_id=99)
     assert batch["input_ids"].tolist() == [[5, 6, 99], [7, 8, 9]]
     assert batch["attention_mask"].tolist() == [[1, 1, 0], [1, 1, 1]]
     assert batch["token_type_ids"].tolist() == [[0, 1, 0], [0, 0, 1]]
-    assert batch["labels"].tolist() == [[1, -100, -100], [2, -100, 0]]
-    assert features.batch(np.array([1]), 0, multiple=8)["input_ids"].shape == (1, 8)
+    assert features.padded(np.array([1, -100, 2, -100, 0]), np.array([1, 0]), 4, -7).tolist() == [
+        [2, -100, 0, -7],
+        [1, -100, -7, -7],
+    ]
+    assert features.inputs(np.array([1]), 0, multiple=8)["input_ids"].shape == (1, 8)
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0], [1]])
-def test_rows_follow_the_indices(order: list[int]) -> None:
-    features = Features(
-        np.array([5, 6, 7], dtype=np.int32), np.array([0, 1, 3]), None, np.array([4, 3], dtype=np.int32), np.arange(2)
-    )
-    assert features.batch(np.array(order), 0)["labels"].tolist() == [[4, 3][i] for i in order]
+def test_sequences_follow_the_indices(order: list[int]) -> None:
+    features = Features(np.array([5, 6, 7], dtype=np.int32), np.array([0, 1, 3]), None, np.arange(2))
+    rows = [[5], [6, 7]]
+    found = features.inputs(np.array(order), 0)
+    assert [
+        ids[: sum(mask)]
+        for ids, mask in zip(found["input_ids"].tolist(), found["attention_mask"].tolist(), strict=True)
+    ] == [rows[i] for i in order]
+
+
+def test_examples_of_several_sequences_stay_together_and_cost_what_they_take() -> None:
+    ids = np.arange(10, 20, dtype=np.int32)  # sequences of 1, 2, 3, 4 sub-words; examples of 3 and 1
+    features = Features(ids, np.array([0, 1, 3, 6, 10]), None, np.arange(2), firsts=np.array([0, 3, 4]))
+    assert len(features) == 2
+    assert features.costs.tolist() == [9, 4]
+    assert features.inputs(np.array([1, 0]), 0)["input_ids"].tolist() == [
+        [16, 17, 18, 19],
+        [10, 0, 0, 0],
+        [11, 12, 0, 0],
+        [13, 14, 15, 0],
+    ]
+
+
+def test_ranges() -> None:
+    assert ranges(np.array([3, 0, 7]), np.array([5, 0, 8])).tolist() == [3, 4, 7]

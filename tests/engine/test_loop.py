@@ -142,10 +142,10 @@ def test_out_of_memory_halves_the_budget_and_says_so(
 
     original = train_module.forward
 
-    def small(session: Any, batch: Any) -> Any:
-        if batch["input_ids"].size > 200:
+    def small(session: Any, family: Any, features: Any, indices: Any) -> Any:
+        if features.inputs(indices, 0)["input_ids"].size > 200:
             raise torch.OutOfMemoryError("made up")
-        return original(session, batch)
+        return original(session, family, features, indices)
 
     monkeypatch.setattr(train_module, "forward", small)
     notices: list[str] = []
@@ -163,7 +163,7 @@ def test_out_of_memory_with_one_example_fails(
 ) -> None:
     import xleval.engine.train as train_module
 
-    def never(session: Any, batch: Any) -> Any:
+    def never(*given: Any) -> Any:
         raise torch.OutOfMemoryError("made up")
 
     monkeypatch.setattr(train_module, "forward", never)

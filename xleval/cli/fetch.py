@@ -19,19 +19,18 @@ def fetch(ctx: click.Context, /, **options: Any) -> None:
     Takes the options of `xleval run`. Every split is read and checked, so what passes here loads later.
     """
     from xleval.plan import plan
-    from xleval.tasks.recent import rows_of
+    from xleval.tasks.recent import blocks_of
 
     graph = plan(experiment_from(options), make_host(ctx))
     backbone = graph.scope.backbone
     click.echo(f"backbone {backbone.name}: {backbone.path(offline=graph.experiment.offline)}")
     seen: set[str] = set()
     for cell in graph.cells:
-        adapter = cell.prediction.task_adapter
-        for data in (adapter.train, adapter.dev, cell.prediction.data):
+        for data in cell.prediction.splits:
             if data.fingerprint not in seen:
                 seen.add(data.fingerprint)
-                rows = rows_of(cell.task, data)
-                click.echo(f"{data.dataset} {data.language} {data.split}: {len(rows)} examples from {data.origin}")
+                count = sum(map(len, blocks_of(cell.task, data)))
+                click.echo(f"{data.dataset} {data.language} {data.split}: {count} examples from {data.origin}")
     for job in graph.of_kind("language_adapter"):
         text = getattr(job, "text", None)
         if text is not None:

@@ -64,10 +64,11 @@ def _metrics(host: Any) -> Rows:
     from xleval.scoring.metrics import METRICS
 
     rows = [
-        {"name": name, "counts": ", ".join(metric.stats), "summary": (type(metric).__doc__ or "").strip()}
-        for name, metric in METRICS.items()
+        {"name": name, "families": list(metric.families), "counts": list(metric.counts), "summary": metric.summary}
+        for name, metrics in METRICS.items()
+        for metric in metrics
     ]
-    return ["name", "counts", "summary"], rows
+    return ["name", "families", "counts", "summary"], rows
 
 
 def _registry(registry: Any, row: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:

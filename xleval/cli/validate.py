@@ -93,7 +93,11 @@ def _faults(spec: Any, host: Any, given: Collection[tuple[str, str]]) -> Iterato
         values = spec.hyperparameters
     elif spec.kind == "task":
         check("language", host.languages.get, [*spec.languages, spec.source_language])
-        check("source", host.sources.find, [spec.source])
+        check(
+            "source",
+            host.sources.find,
+            [*spec.source.split("+"), *([spec.question_from] if spec.question_from else [])],
+        )
     else:
         check("language", host.languages.get, [spec.language])
     for find, name in checks:

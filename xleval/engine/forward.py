@@ -1,12 +1,10 @@
-"""One forward pass of the encoder with its task head, and logits for all sequences of a split."""
+"""One forward pass of the encoder with its task head, and predictions for a whole split."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,36 +12,49 @@ from xleval.engine.batching import by_length
 from xleval.engine.loop import is_out_of_memory
 from xleval.engine.session import TASK, Session
 from xleval.events import Emit, Notice, silent
-from xleval.tasks.features import Features
+from xleval.tasks.family import Family, family_of
+from xleval.tasks.features import Arrays, Features, Ints
+
+if TYPE_CHECKING:
+    from xleval.tasks.located import Located
+    from xleval.tasks.spec import TaskSpec
 
 
-def forward(session: Session, batch: Mapping[str, npt.NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
-    """Logits of the task head, and the labels, both on the session's device."""
-    tensors = {key: torch.as_tensor(value).to(session.device, non_blocking=True) for key, value in batch.items()}
-    labels = tensors.pop("labels")
+def forward(session: Session, family: Family, features: Features, indices: Ints) -> tuple[Any, dict[str, Tensor]]:
+    """The task head's scores for some examples, and what the family's ``gold`` gives, on the session's device."""
+    inputs = features.inputs(indices, session.tokenizer.pad_token_id, pad_multiple(session))
+    gold = _on(session, family.gold(features, indices, inputs["input_ids"].shape[1]))
     with session.autocast():
-        logits: Tensor = session.model(**tensors, head=TASK).logits
-    return logits, labels
+        encoded = session.model.base_model(**_on(session, inputs))
+        scores = family.scores(session.model.heads[TASK], encoded[0], encoded.get("pooler_output"), gold)
+    return scores, gold
 
 
-def all_logits(session: Session, features: Features, budget: int, emit: Emit = silent) -> list[npt.NDArray[np.float32]]:
-    """Logits of every sequence, in order, padding cut off; batches by length under the token budget.
+def predict(
+    session: Session, task: TaskSpec, data: Located, hyper: Mapping[str, Any], options: Mapping[str, Any],
+    budget: int, emit: Emit = silent,
+) -> Iterator[tuple[str, Any]]:  # fmt: skip
+    """(id, prediction) of each row of a split, in order, a block of rows at a time: a split of any size fits."""
+    for rows, features in session.blocks(task, data, hyper):
+        found = predicted(session, task, rows, features, options, budget, emit)
+        yield from zip((row.id for row in rows), found, strict=True)
 
-    Shapes: (labels,) a sequence, or (its length, labels) where labels are per token.
-    """
-    pad, multiple = session.tokenizer.pad_token_id, pad_multiple(session)
+
+def predicted(
+    session: Session, task: TaskSpec, rows: Sequence[Any], features: Features, options: Mapping[str, Any],
+    budget: int, emit: Emit = silent,
+) -> list[Any]:  # fmt: skip
+    """One prediction a row; batches by length under the token budget, halved when memory runs out."""
+    family = family_of(task.family)
     while True:
         try:
-            found: list[Any] = [None] * len(features)
+            chosen: list[Any] = [None] * len(features)
             with torch.inference_mode():
-                for indices in by_length(features.lengths, budget):
-                    logits, _ = forward(session, features.batch(indices, pad, multiple))
-                    values = logits.float().cpu().numpy()
-                    for row, index in enumerate(indices):
-                        length = features.lengths[index]
-                        # Copies, so that a batch's padded array is freed with the batch.
-                        found[index] = (values[row, :length] if features.per_token else values[row]).copy()
-            return found
+                for indices in by_length(features.costs, budget):
+                    scores, gold = forward(session, family, features, indices)
+                    for index, choice in zip(indices, family.choose(scores, gold, options), strict=True):
+                        chosen[index] = choice
+            return family.assemble(chosen, features, rows, task.labels)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not is_out_of_memory(error) or budget <= 16:
                 raise
@@ -54,3 +65,7 @@ def all_logits(session: Session, features: Features, budget: int, emit: Emit = s
 def pad_multiple(session: Session) -> int:
     """Widths are rounded up to this: tensor cores like multiples of 8, CPUs do not care."""
     return 8 if session.device.type == "cuda" else 1
+
+
+def _on(session: Session, arrays: Arrays) -> dict[str, Tensor]:
+    return {key: torch.as_tensor(value).to(session.device, non_blocking=True) for key, value in arrays.items()}

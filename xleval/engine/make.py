@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from xleval.engine.forward import all_logits
+from xleval.engine.forward import predict
 from xleval.engine.mlm import train_language_adapter
 from xleval.engine.session import Session
 from xleval.engine.train import adapter_path, train
@@ -14,7 +14,6 @@ from xleval.events import Emit, Notice, WorkFinished, silent
 from xleval.jobs import Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
 from xleval.predictions import PREDICTIONS, write_predictions
 from xleval.store import Store
-from xleval.tasks.family import family_of
 
 
 def make_language_adapter(
@@ -59,6 +58,7 @@ def make_task_adapters(
                     "seed": job.seed,
                     "train": job.train.fingerprint,
                     "dev": job.dev.fingerprint,
+                    "start": job.start.fingerprint if job.start else None,
                     "cycle": [adapter.fingerprint if adapter else None for adapter in job.cycle],
                     "languages": [adapter.language if adapter else None for adapter in job.cycle],
                     "drop_last": job.drop_last,
@@ -93,18 +93,17 @@ def make_predictions(
                     loaded = True
                 start = time.monotonic()
                 session.stand_on(adapter_path(store, job.language_adapter), adapter.drop_last)
-                rows, features = session.encoded(job.task, job.data, adapter.hyper["max_length"])
                 budget = engine["token_budget"] or session.token_budget
-                logits = all_logits(session, features, budget, emit)
-                predicted = family_of(job.task.family).decode(logits, features, rows, job.task.labels)
                 about: dict[str, Any] = {
                     "task": job.task.name,
                     "language": job.data.language,
                     "task_adapter": adapter.fingerprint,
                     "language_adapter": job.language_adapter.fingerprint if job.language_adapter else None,
+                    "options": dict(job.options),
                 }
                 with store.create(job.kind, job.fingerprint, about) as folder:
-                    write_predictions(folder / PREDICTIONS, [row.id for row in rows], predicted)
+                    found = predict(session, job.task, job.data, adapter.hyper, job.options, budget, emit)
+                    write_predictions(folder / PREDICTIONS, found)
                     about["seconds"] = round(time.monotonic() - start, 3)
         yield job
 

@@ -23,7 +23,7 @@ from xleval.device import resolve_device
 from xleval.errors import UserError
 from xleval.tasks.family import family_of
 from xleval.tasks.features import Features
-from xleval.tasks.recent import rows_of
+from xleval.tasks.recent import blocks_of, rows_of
 
 if TYPE_CHECKING:
     from xleval.tasks.sources import Located
@@ -35,8 +35,8 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic mat
 #: Name of the task adapter and its head inside the model, and in the files that it is saved to.
 TASK = "task"
 
-#: Tokenised splits kept in memory: a task's train and dev, and targets of a parallel test set.
-_KEPT = 24
+#: Sub-words of tokenised splits kept in memory: at some ten bytes each, a task's train, dev and targets.
+_KEPT = 2**25
 
 
 class Session:
@@ -67,15 +67,30 @@ class Session:
         self._slots: dict[tuple[Any, ...], str] = {}
         self._standing: tuple[str, Path] | None = None
         self._active: list[str] = []
-        self._encoded: OrderedDict[tuple[Any, ...], tuple[Sequence[Any], Features]] = OrderedDict()
+        self._encoded: OrderedDict[tuple[Any, ...], Features] = OrderedDict()
 
-    def encoded(self, task: TaskSpec, data: Located, max_length: int) -> tuple[Sequence[Any], Features]:
-        """Rows of a split and their features; the last few are kept, for seeds share them."""
-        key = (task.family, tuple(task.labels), tuple(sorted(task.label_map.items())), data.fingerprint, max_length)
+    def encoded(self, task: TaskSpec, data: Located, hyper: Mapping[str, Any]) -> tuple[Sequence[Any], Features]:
+        """Rows of a split and their features, all at once: what training reads again and again."""
+        rows = rows_of(task, data)
+        return rows, self._features(task, data, hyper, rows, 0)
+
+    def blocks(
+        self, task: TaskSpec, data: Located, hyper: Mapping[str, Any]
+    ) -> Iterator[tuple[Sequence[Any], Features]]:
+        """The same a block of rows at a time."""
+        for number, rows in enumerate(blocks_of(task, data), start=1):
+            yield rows, self._features(task, data, hyper, rows, number)
+
+    def _features(
+        self, task: TaskSpec, data: Located, hyper: Mapping[str, Any], rows: Sequence[Any], block: int
+    ) -> Features:
+        # The last ones are kept, for seeds share them.
+        settings = tuple(hyper.get(key) for key in ("max_length", "stride", "question", "root"))
+        label_map = tuple(sorted(task.label_map.items()))
+        key = (task.family, tuple(task.labels), label_map, data.fingerprint, settings, block)
         if key not in self._encoded:
-            rows = rows_of(task, data)
-            self._encoded[key] = rows, family_of(task.family).features(rows, self.tokenizer, max_length)
-            while len(self._encoded) > _KEPT:
+            self._encoded[key] = family_of(task.family).features(rows, self.tokenizer, hyper)
+            while sum(len(kept.ids) for kept in self._encoded.values()) > _KEPT and len(self._encoded) > 2:
                 self._encoded.popitem(last=False)
         self._encoded.move_to_end(key)
         return self._encoded[key]

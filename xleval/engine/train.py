@@ -15,11 +15,12 @@ from typing import Any
 from torch import Tensor
 
 from xleval.engine.batching import epoch_batches, passes
-from xleval.engine.forward import all_logits, forward, pad_multiple
+from xleval.engine.forward import forward, predicted
 from xleval.engine.loop import Trained, Training, fit
 from xleval.engine.session import Session
 from xleval.errors import UserError
 from xleval.events import Emit, silent
+from xleval.hyperparameters import DEV_OPTIONS
 from xleval.jobs import LanguageAdapterJob, TaskAdapterJob
 from xleval.scoring import primary_score
 from xleval.store import Store
@@ -59,9 +60,9 @@ def train(
 
 
 def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict[str, Any], emit: Emit) -> Trained:
-    family, hyper, labels = family_of(job.task.family), job.hyper, job.task.labels
-    rows, features = session.encoded(job.task, job.train, hyper["max_length"])
-    dev_rows, dev = session.encoded(job.task, job.dev, hyper["max_length"])
+    family, hyper, task = family_of(job.task.family), job.hyper, job.task
+    rows, features = session.encoded(task, job.train, hyper)
+    dev_rows, dev = session.encoded(task, job.dev, hyper)
     if not rows or not dev_rows:
         raise UserError(
             f"{job.train.origin}: no training examples" if not rows else f"{job.dev.origin}: no dev examples"
@@ -73,12 +74,14 @@ def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict
     dev_adapter = adapter_path(store, job.dev_adapter)
     for adapter in (*adapters, dev_adapter):
         session.stand_on(adapter, job.drop_last)
-    session.new_task_adapter(hyper, job.drop_last, job.seed)
-    family.add_head(session.model, "task", labels, hyper)
-    batch, lengths = hyper["batch"], features.lengths
+    if job.start is None:
+        session.new_task_adapter(hyper, job.drop_last, job.seed)
+        family.add_head(session.model, "task", task.labels, hyper)
+    else:
+        session.load_task_adapter(store.open(job.start.kind, job.start.fingerprint))
+    batch, lengths = hyper["batch"], features.costs
     an_epoch = -(-len(features) // batch)
     steps = hyper["steps"] or hyper["epochs"] * an_epoch
-    pad, multiple = session.tokenizer.pad_token_id, pad_multiple(session)
     order: dict[int, Any] = {}
 
     def module(step: int) -> int:
@@ -93,15 +96,15 @@ def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict
         session.stand_on(adapters[module(step)], job.drop_last)
         total = family.targets(features, indices)
         for part in passes(indices, lengths, budget):
-            logits, gold = forward(session, features.batch(part, pad, multiple))
-            yield family.loss_sum(logits, gold) / total
+            scores, gold = forward(session, family, features, part)
+            yield family.loss_sum(scores, gold) / total
 
     budget = engine["token_budget"] or session.token_budget
 
     def evaluate() -> float:
         session.stand_on(dev_adapter, job.drop_last)
-        predicted = family.decode(all_logits(session, dev, budget, emit), dev, dev_rows, labels)
-        return primary_score(job.task, dev_rows, predicted)
+        found = predicted(session, task, dev_rows, dev, DEV_OPTIONS, budget, emit)
+        return primary_score(task, dev_rows, found, job.source_language)
 
     def where(step: int) -> str:
         adapter = job.cycle[module(step)]

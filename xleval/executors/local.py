@@ -25,11 +25,14 @@ class Unit:
 
     @property
     def needs(self) -> dict[str, str]:
-        """Fingerprint → name of the language adapters that the job stands on."""
+        """Fingerprint → name of the adapters that the job stands on."""
         if isinstance(self.job, LanguageAdapterJob):
             return {}
         adapters = (*self.job.cycle, self.job.dev_adapter, *(p.language_adapter for p in self.predictions))
-        return {adapter.fingerprint: f"LA({adapter.language})" for adapter in adapters if adapter is not None}
+        found = {adapter.fingerprint: f"LA({adapter.language})" for adapter in adapters if adapter is not None}
+        if self.job.start is not None:
+            found[self.job.start.fingerprint] = self.job.start.label
+        return found
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class LocalExecutor:
         if address:
             raise UserError(f"--executor local:{address}: this executor has no address")
         units = [Unit(job) for job in work.language_adapters]
-        units += [Unit(job, work.predictions[job.fingerprint]) for cohort in work.cohorts for job in cohort]
+        units += [Unit(job, work.predictions.get(job.fingerprint, ())) for cohort in work.cohorts for job in cohort]
         if not units:
             return
         jobs = min(jobs or setting.processes, len(units))
@@ -69,7 +72,7 @@ class LocalExecutor:
 
 
 def blocked(unit: Unit, failed: dict[str, str]) -> list[Outcome]:
-    """Failures of a unit, for a language adapter under it that could not be made; empty if all are there."""
+    """Failures of a unit, for an adapter under it that could not be made; empty if all are there."""
     for fingerprint, name in unit.needs.items():
         if fingerprint in failed:
             reason = ("DependencyFailedError", f"{name} failed: {failed[fingerprint]}")

@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +17,7 @@ from xleval.events import Emit
 from xleval.executors import Outcome, Setting
 from xleval.executors.local import Unit, blocked, make
 from xleval.store import Store
+from xleval.tasks.located import DataWarning
 
 #: Of a worker process: its setting, session (made at the first unit), and the way back.
 _worker: dict[str, Any] = {}
@@ -85,6 +87,7 @@ def _start(setting: Setting, channel: Any) -> None:
     _worker.update(setting=setting, channel=channel)
     # Ctrl-C on a terminal reaches every process: the parent alone decides, and passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore", DataWarning)  # the parent has read the same data, and said it
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -9,7 +9,7 @@ from xleval.jobs import Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
 from xleval.plan import Plan
 from xleval.records import Results
 from xleval.run import pending_cells
-from xleval.tasks.recent import rows_of
+from xleval.tasks.recent import blocks_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -156,7 +156,7 @@ def _steps(job: Job) -> int | None:
         if data.is_remote:  # not to be downloaded for a count
             examples = data.expected if data.limit is None else min(data.limit, data.expected or data.limit)
         else:
-            examples = len(rows_of(job.task, data))
+            examples = sum(map(len, blocks_of(job.task, data)))
         return None if examples is None else -(-examples // hyper["batch"]) * int(hyper["epochs"])
     return None
 

@@ -1,15 +1,18 @@
-"""Scores one split: rows with gold labels and predictions in the same order."""
+"""Scores one split: rows with gold labels, and predictions in the same order. Both may be streams."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xleval.errors import UserError
-from xleval.scoring.metrics import METRICS, Counts, Metric
+from xleval.scoring.metrics import Counts, Metric
+from xleval.scoring.scorers import Scorer, scorer_of
 from xleval.stats.influence import interval, standard_error
 
 if TYPE_CHECKING:
@@ -18,58 +21,85 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scored:
-    """``metrics`` in the record's form; ``counts`` (n, q) per item, columns named by ``stats``."""
+    """Scores of one split in one language by one run."""
 
     metrics: dict[str, dict[str, Any]]
+    """Metric → value, se, ci, … in the record's form; the task's own metric first."""
     stats: tuple[str, ...]
+    """Names of the counts: the columns of ``counts``."""
     counts: Counts
+    """(n, q) integers, one row an item, in the order of the data."""
+    ids: list[str]
+    """The n ids of the items, in the same order."""
 
 
-def gold_of(row: Any, labels: Sequence[str]) -> Any:
-    """Gold label, or tags, of a row by name."""
-    if hasattr(row, "tags"):
-        return [labels[tag] for tag in row.tags]
-    return labels[row.label]
+def primary_score(task: TaskSpec, rows: Iterable[Any], predictions: Iterable[Any], language: str) -> float:
+    """The task's own metric over rows and their predictions, in [0, 1]: what a checkpoint is chosen by.
 
-
-def count(metric: Metric, gold: Sequence[Any], predictions: Sequence[Any]) -> Counts:
-    """(n, q) integer counts."""
-    items = [metric.item(g, p) for g, p in zip(gold, predictions, strict=True)]
-    return np.array(items, dtype=np.int64).reshape(len(items), len(metric.stats))
-
-
-def primary_score(task: TaskSpec, rows: Sequence[Any], predictions: Sequence[Any]) -> float:
-    """The task's main metric, in [0, 1]."""
-    metric = METRICS[task.metric]
-    counts = count(metric, [gold_of(row, task.labels) for row in rows], predictions)
-    return float(metric.finalize(counts.sum(axis=0).astype(float)))
-
-
-def score(task: TaskSpec, rows: Sequence[Any], ids: Sequence[str], predictions: Sequence[Any]) -> Scored:
-    """Counts and scores of one split.
+    ``language`` is the ISO 639-3 code of the rows: a metric may count words as that language is written.
 
     Raises:
-        UserError: predictions for other items than the data has.
+        UserError: a prediction that no item of this kind can have, with task and item.
     """
-    if [row.id for row in rows] != list(ids):
-        raise UserError(
-            f"task {task.name}: stored predictions are for other items than the data has now "
-            f"({len(ids)} and {len(rows)}); run again to predict the present data"
-        )
-    metric = METRICS[task.metric]
-    counts = count(metric, [gold_of(row, task.labels) for row in rows], predictions)
-    value = float(metric.finalize(counts.sum(axis=0).astype(float)))
+    scorer = scorer_of(task.family, task.metric)
+    counts: array[int] = array("q")
+    for row, predicted in zip(rows, predictions, strict=True):
+        counts.extend(_item(task, scorer, row, predicted, language))
+    return float(scorer.metrics[0].finalize(_table(counts, scorer).sum(axis=0)))
+
+
+def score(task: TaskSpec, rows: Iterable[Any], predictions: Iterable[tuple[str, Any]], language: str) -> Scored:
+    """Counts and scores of one split. Rows and predictions are read side by side; only counts and ids are kept.
+
+    ``predictions`` are (id of the item, what was predicted) as they are stored; ``language`` is the ISO 639-3
+    code of the rows.
+
+    Raises:
+        UserError: predictions for other items than the data has, or more or fewer of them; a prediction that
+            no item of this kind can have, with task and item.
+    """
+    scorer = scorer_of(task.family, task.metric)
+    counts: array[int] = array("q")
+    ids: list[str] = []
+    for row, entry in zip_longest(rows, predictions):
+        if row is None or entry is None or row.id != entry[0]:
+            raise UserError(_other_items(task.name, len(ids), row, entry))
+        counts.extend(_item(task, scorer, row, entry[1], language))
+        ids.append(row.id)
+    table = _table(counts, scorer)
+    return Scored({metric.name: _in_records(metric, table) for metric in scorer.metrics}, scorer.stats, table, ids)
+
+
+def _item(task: TaskSpec, scorer: Scorer, row: Any, predicted: Any, language: str) -> tuple[int, ...]:
+    try:
+        return scorer.item(row, task.labels, predicted, language)
+    except UserError as error:
+        raise UserError(f"task {task.name}, item {row.id!r}: {error}") from None
+
+
+def _table(counts: array[int], scorer: Scorer) -> Counts:
+    return np.array(counts, dtype=np.int64).reshape(-1, len(scorer.stats))
+
+
+def _other_items(task: str, position: int, row: Any, entry: tuple[str, Any] | None) -> str:
+    here = "none" if row is None else repr(row.id)
+    stored = "none" if entry is None else repr(entry[0])
+    return (
+        f"task {task}: stored predictions are for other items than the data has now "
+        f"(item {position + 1}: {stored} in the predictions, {here} in the data); run again to predict the present data"
+    )
+
+
+def _in_records(metric: Metric, counts: Counts) -> dict[str, Any]:
+    value = float(metric.finalize(counts.sum(axis=0)))
     error = standard_error(counts, metric.gradient)
     low, high = interval(value, error, len(counts))
-    found = {
-        metric.name: {
-            "value": value,
-            "unit": "proportion",
-            "higher_is_better": True,
-            "se": error,
-            "ci": [low, high],
-            "ci_level": 0.95,
-            "ci_method": "delta method over items, t quantile; this run only",
-        }
+    return {
+        "value": value,
+        "unit": metric.unit,
+        "higher_is_better": True,
+        "se": error,
+        "ci": [low, high],
+        "ci_level": 0.95,
+        "ci_method": "delta method over items, t quantile; this run only",
     }
-    return Scored(found, metric.stats, counts)

@@ -2,67 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Tokenised sequences, flat: sequence i is ``ids[offsets[i]:offsets[i + 1]]``.
+    """Examples of one or more tokenised sequences, flat: sequence i is ``ids[offsets[i]:offsets[i + 1]]``.
+
+    An example is what a batch counts: a text, the choices of a question together, a window of a paragraph.
+    Families add what they predict.
 
     ids:      (total,) int32 sub-word ids, special ones included
-    offsets:  (n + 1,) int64
+    offsets:  (s + 1,) int64
     segments: (total,) int8 token type ids, or None where the encoder has none
-    targets:  (n,) a label a sequence, or (total,) a label a sub-word with -100 where there is none
-    rows:     (n,) int64 the row that a sequence came from (a long row makes several)
-    words:    (total,) int32 the word of the row that a sub-word begins, -1 elsewhere; None for sequence labels
+    rows:     (n,) int64 the row that an example came from (a long row makes several)
+    firsts:   (n + 1,) int64 example i has the sequences firsts[i] to firsts[i + 1]; None: one each
     """
 
     ids: npt.NDArray[np.int32]
     offsets: Ints
     segments: npt.NDArray[np.int8] | None
-    targets: npt.NDArray[np.int32]
     rows: Ints
-    words: npt.NDArray[np.int32] | None = None
+    firsts: Ints | None = None
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.rows)
 
     @property
     def lengths(self) -> Ints:
-        """(n,) sub-words a sequence."""
+        """(s,) sub-words a sequence."""
         return np.diff(self.offsets)
 
-    @property
-    def per_token(self) -> bool:
-        """Whether targets are sub-words' rather than sequences'."""
-        return self.words is not None
+    @cached_property
+    def costs(self) -> Ints:
+        """(n,) sub-words an example takes in a batch as wide as itself: its longest sequence × their number."""
+        if self.firsts is None:
+            return self.lengths
+        longest: Ints = np.maximum.reduceat(self.lengths, self.firsts[:-1])
+        return np.asarray(longest * np.diff(self.firsts))
 
-    def batch(self, indices: Ints, pad_id: int, multiple: int = 1) -> dict[str, npt.NDArray[np.int64]]:
-        """Sequences padded to the longest of them: input_ids, attention_mask, token_type_ids, labels.
+    def sequences(self, indices: Ints) -> Ints:
+        """(k,) sequences of some examples, those of an example side by side."""
+        if self.firsts is None:
+            return indices
+        return ranges(self.firsts[indices], self.firsts[indices + 1])
 
-        Shapes (b, longest), labels (b,) or (b, longest) with -100 on padding. ``multiple`` rounds the
-        width up (tensor cores like 8).
+    def inputs(self, indices: Ints, pad_id: int, multiple: int = 1) -> Arrays:
+        """Sequences of some examples padded to the longest: input_ids, attention_mask, token_type_ids.
+
+        Shapes (k, longest). ``multiple`` rounds the width up (tensor cores like 8).
         """
-        lengths = self.lengths[indices]
-        width = -(-int(lengths.max()) // multiple) * multiple
-        mask = np.arange(width) < lengths[:, None]
-        flat = np.concatenate([np.arange(self.offsets[i], self.offsets[i + 1]) for i in indices])
-        found = {"input_ids": _filled(mask, self.ids[flat], pad_id), "attention_mask": mask.astype(np.int64)}
+        sequences = self.sequences(indices)
+        width = -(-int(self.lengths[sequences].max()) // multiple) * multiple
+        mask = np.arange(width) < self.lengths[sequences][:, None]
+        found: Arrays = {"input_ids": self.padded(self.ids, indices, width, pad_id), "attention_mask": mask.astype(int)}
         if self.segments is not None:
-            found["token_type_ids"] = _filled(mask, self.segments[flat], 0)
-        if self.per_token:
-            found["labels"] = _filled(mask, self.targets[flat], -100)
-        else:
-            found["labels"] = self.targets[indices].astype(np.int64)
+            found["token_type_ids"] = self.padded(self.segments, indices, width, 0)
         return found
 
+    def padded(self, values: npt.NDArray[Any], indices: Ints, width: int, fill: int) -> Ints:
+        """A value a sub-word, (total,) → (k, width), of the sequences of some examples."""
+        sequences = self.sequences(indices)
+        out = np.full((len(sequences), width), fill, dtype=np.int64)
+        mask = np.arange(width) < self.lengths[sequences][:, None]
+        out[mask] = values[ranges(self.offsets[sequences], self.offsets[sequences + 1])]
+        return out
 
-def _filled(mask: npt.NDArray[np.bool_], values: npt.NDArray[np.generic], fill: int) -> npt.NDArray[np.int64]:
-    out = np.full(mask.shape, fill, dtype=np.int64)
-    out[mask] = values
-    return out
+
+def ranges(starts: Ints, ends: Ints) -> Ints:
+    """The numbers from starts[i] to ends[i], one range after the other."""
+    sizes = ends - starts
+    before = np.cumsum(sizes) - sizes
+    return np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
+
+
+def flatten(sequences: Sequence[Sequence[int]], dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """Sequences one after the other."""
+    return np.fromiter((value for sequence in sequences for value in sequence), dtype=dtype)
+
+
+def offsets_of(sequences: Sequence[Sequence[Any]]) -> Ints:
+    """(n + 1,) where each sequence starts and ends in :func:`flatten`'s array."""
+    return np.concatenate([[0], np.cumsum([len(s) for s in sequences])]).astype(np.int64)

@@ -63,8 +63,8 @@ class Form(Model):
     format: Format
     columns: dict[Role, str | int | tuple[str | int, ...]] = {}
     """Role → name of a column or key, or its position from 0 where the file has no header; for ``choices``
-    a list of them (or of one, whose values are lists). For ``conll`` the positions of tokens and tags (default 0 and -1, the last). For
-    ``squad`` only ``id``, where the ids in the file are to be used."""
+    a list of them (or of one, whose values are lists). For ``conll`` the positions of tokens and tags
+    (default 0 and -1, the last). For ``squad`` only ``id``, where the ids in the file are to be used."""
     header: bool = True
     """Whether the first line of a tsv or csv file names the columns."""
     quoting: Literal["none", "minimal"] = "none"

@@ -134,7 +134,7 @@ class Located:
                 f"{self.dataset}, {self.language} {self.split}: `question` is wrong in {wrong} of {count} rows of "
                 f"{self.origin}; taken from {self.questions.dataset} by row"
             )
-            warnings.warn(note, DataWarning, stacklevel=4)
+            warnings.warn(note, DataWarning, stacklevel=2)
 
     @property
     def is_remote(self) -> bool:
@@ -157,4 +157,4 @@ class Located:
         if self.place.pinned:
             raise UserError(f"{what}; delete the damaged download, or correct `rows` in the YAML")
         note = f"{what}: another release or a sample; scores are those of these rows"
-        warnings.warn(note, DataWarning, stacklevel=3)
+        warnings.warn(note, DataWarning, stacklevel=2)

@@ -40,6 +40,7 @@ class ToyData:
     items: tuple[Any, ...]
     language: str = "eng"
     origin: str = "toy"
+    dataset: str = "toy"
 
     def rows(self, labels: Any, label_map: Any) -> list[Any]:
         return list(self.stream(labels, label_map))

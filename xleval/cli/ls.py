@@ -64,9 +64,13 @@ def _metrics(host: Any) -> Rows:
     from xleval.scoring.metrics import METRICS
 
     rows = [
-        {"name": name, "families": list(metric.families), "counts": list(metric.counts), "summary": metric.summary}
+        {
+            "name": name,
+            "families": [family for metric in metrics for family in metric.families],
+            "counts": "; ".join(", ".join(metric.counts) for metric in metrics),
+            "summary": " ".join(metric.summary for metric in metrics),
+        }
         for name, metrics in METRICS.items()
-        for metric in metrics
     ]
     return ["name", "families", "counts", "summary"], rows
 

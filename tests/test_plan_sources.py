@@ -186,3 +186,8 @@ def test_treebanks_that_cannot_be(host: Host, tmp_path: Path, names: list[str], 
 def test_a_treebank_needs_a_folder(host: Host, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give --data-dir"):
         graph(host, tmp_path, tasks=["ud-pos"], treebanks=["UD_German-GSD"])
+
+
+def test_a_split_that_a_language_does_not_have(host: Host, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no dev data of 'bam': the data set has only test for it"):
+        graph(host, tmp_path, tasks=["ud-pos"], languages=["bam"], split="dev")

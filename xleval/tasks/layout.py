@@ -190,6 +190,11 @@ class DataSpec(Model):
         found: Any = self.rows.get(split)  # type: ignore[call-overload]
         return found.get(language) if isinstance(found, dict) else found
 
+    def lacks(self, split: str, language: str) -> bool:
+        """Whether the pinned revision has no such split: row counts by language do not name this one."""
+        found: Any = self.rows.get(split)  # type: ignore[call-overload]
+        return isinstance(found, dict) and language not in found
+
     def folder_layout(self) -> LocalFiles | None:
         """The layout of a user's own train and dev files."""
         found = [layout for layout in self.upstream if self.folder in ("", layout.name)]

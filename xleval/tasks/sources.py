@@ -76,6 +76,8 @@ def locate(
             return part.at(LocalPlace(spec.family, layout, path, code, _label_file(layout, part.split, path, code)))
     remote: list[tuple[Any, type[HubPlace] | type[RawPlace]]] = [(data.hub, HubPlace), (data.raw, RawPlace)]
     for files, kind in remote:
+        if data.lacks(part.split, language):
+            break
         where = files.at(language, code) if files is not None and part.split in files.files and not chosen else None
         if where:
             name, labels = fill(where.files[part.split], code), fill(where.labels.get(part.split, ""), code)
@@ -246,6 +248,9 @@ def _nothing(
     spec: TaskSpec | SourceSpec, language: str, split: Split, data_dir: Path | None, looked: Sequence[Path]
 ) -> str:
     what = f"{spec.name}: no {split} data of {language!r}"
+    if spec.data.lacks(split, language):
+        have = ", ".join(name for name in ("train", "dev", "test") if not spec.data.lacks(name, language))
+        return f"{what}: the data set has only {have} for it" if have else what
     if looked:
         listed = "".join(f"\n  {path}" for path in looked)
         return f"{what} under --data-dir {data_dir}; get it from {spec.homepage}. Looked for:{listed}"

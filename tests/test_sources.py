@@ -11,7 +11,17 @@ from toy_specs import LAYOUT, rows_of, shipped, toy
 
 from xleval.errors import UserError
 from xleval.tasks.rows import drawn
-from xleval.tasks.sources import DataOptions, DataWarning, SequenceRow, TokenRow, locate, locate_folder
+from xleval.tasks.sources import (
+    ChoiceRow,
+    DataOptions,
+    DataWarning,
+    QuestionRow,
+    SequenceRow,
+    TokenRow,
+    TreeRow,
+    locate,
+    locate_folder,
+)
 from xleval.tasks.spec import SourceSpec
 
 if TYPE_CHECKING:
@@ -284,3 +294,49 @@ def test_own_folder_faults(tmp_path: Path) -> None:
     (tmp_path / "dev.tsv").write_text("a\n")
     with pytest.raises(UserError, match="demo-nli has no file layout; write JSON Lines"):
         locate_folder(shipped("demo-nli"), tmp_path, "dev", DataOptions())
+
+
+def test_an_own_folder_may_have_any_layout_of_the_task(tmp_path: Path) -> None:
+    task = shipped("paws-x")
+    (tmp_path / "train.tsv").write_text("id\tsentence1\tsentence2\tlabel\n1\ta\tb\t1\n")
+    (tmp_path / "dev.tsv").write_text('"say ""a"""\tb\t0\n')
+    train, dev = (locate_folder(task, tmp_path, split, DataOptions()) for split in ("train", "dev"))
+    assert train.rows(task.labels, task.label_map) == [SequenceRow("0", "a", "b", 1)]
+    assert dev.rows(task.labels, task.label_map) == [SequenceRow("0", 'say "a"', "b", 0)]
+    (tmp_path / "dev.tsv").write_text("a\tb\tperhaps\n")
+    with pytest.raises(UserError, match="no column 'sentence1'"):
+        locate_folder(task, tmp_path, "dev", DataOptions()).rows(task.labels, task.label_map)
+
+
+FOLDERS: dict[str, tuple[str, str, list[Any]]] = {
+    "xcopa": (
+        "train.jsonl",
+        '{"premise": "p", "question": "cause", "choice1": "a", "choice2": "b", "label": 1}\n',
+        [ChoiceRow("0", "p", "cause", ("a", "b"), 1)],
+    ),
+    "ud-parsing": (
+        "train.conllu",
+        "1\ta\t_\tNOUN\t_\t_\t2\tnsubj:pass\t_\t_\n2\tb\t_\tVERB\t_\t_\t0\troot\t_\t_\n",
+        [TreeRow("0", ("a", "b"), (2, 0), (26, 34))],
+    ),
+    "ud-pos": ("train.jsonl", '{"tokens": ["a"], "tags": ["NOUN"]}\n', [TokenRow("0", ("a",), (7,))]),
+    "xquad": (
+        "train.json",
+        '{"data": [{"paragraphs": [{"context": "a b", "qas": [{"id": "q", "question": "?", "answers": '
+        '[{"text": "b", "answer_start": 2}]}]}]}]}',
+        [QuestionRow("q", "a b", "?", ((2, "b"),))],
+    ),
+    "tydiqa-goldp": (
+        "train.jsonl",
+        '{"context": "a b", "question": "?", "answers": [{"start": 2, "text": "b"}]}\n',
+        [QuestionRow("0", "a b", "?", ((2, "b"),))],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_own_folders_of_every_family(name: str, tmp_path: Path) -> None:
+    file, text, rows = FOLDERS[name]
+    (tmp_path / file).write_text(text)
+    task = shipped(name)
+    assert locate_folder(task, tmp_path, "train", DataOptions()).rows(task.labels, task.label_map) == rows

@@ -12,7 +12,7 @@ from pathlib import Path
 from xleval import __version__
 from xleval.device import resolve_device
 
-_PACKAGES = ("torch", "transformers", "adapters", "datasets", "tokenizers", "numpy")
+_PACKAGES = ("torch", "transformers", "adapters", "datasets", "tokenizers", "numpy", "seqeval", "icu4py")
 
 
 def installed(package: str) -> str | None:

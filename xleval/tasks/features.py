@@ -82,7 +82,7 @@ def ranges(starts: Ints, ends: Ints) -> Ints:
     """The numbers from starts[i] to ends[i], one range after the other."""
     sizes = ends - starts
     before = np.cumsum(sizes) - sizes
-    return np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes)
+    return np.asarray(np.arange(int(sizes.sum())) + np.repeat(starts - before, sizes))
 
 
 def flatten(sequences: Sequence[Sequence[int]], dtype: type[np.generic]) -> npt.NDArray[Any]:

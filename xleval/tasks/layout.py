@@ -163,7 +163,7 @@ class DataSpec(Model):
     codes: dict[str, Text] = {}
     """The registry's code of a language → the data set's own, where they differ."""
     folder: str = ""
-    """Name of the upstream layout of a user's own folder (``--source TASK=FOLDER``); empty: the first."""
+    """Name of the upstream layout that is tried first for a user's own folder (``--source TASK=FOLDER``)."""
     rows: dict[Split, int | dict[str, int]] = {}
     """Rows of a split at the pinned revision, per language code where they differ."""
 
@@ -195,10 +195,9 @@ class DataSpec(Model):
         found: Any = self.rows.get(split)  # type: ignore[call-overload]
         return isinstance(found, dict) and language not in found
 
-    def folder_layout(self) -> LocalFiles | None:
-        """The layout of a user's own train and dev files."""
-        found = [layout for layout in self.upstream if self.folder in ("", layout.name)]
-        return found[0] if found else None
+    def folder_layouts(self) -> list[LocalFiles]:
+        """The layouts that a user's own train and dev files may have, the one named by ``folder`` first."""
+        return sorted(self.upstream, key=lambda layout: layout.name != self.folder)
 
     def forms(self) -> list[tuple[str, Files]]:
         """Every place with files, by its path in the YAML."""

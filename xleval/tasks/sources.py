@@ -16,7 +16,7 @@ from xleval.tasks.layout import LocalFiles, fill, form_of
 from xleval.tasks.located import DataOptions, DataProvider, DataWarning, Located
 from xleval.tasks.places import Generator, HubPlace, LocalPlace, RawPlace
 from xleval.tasks.raw import lines_of
-from xleval.tasks.rows import ChoiceRow, QuestionRow, SequenceRow, TokenRow, TreeRow
+from xleval.tasks.rows import ChoiceRow, QuestionRow, SequenceRow, TokenRow, TreeRow, numbered
 from xleval.tasks.spec import SourceSpec, TaskSpec
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def locate(
 
 
 def locate_folder(task_spec: TaskSpec, folder: Path, split: str, options: DataOptions) -> Located:
-    """A user's own data for ``--source TASK=FOLDER``: train.* and dev.*, in the task's layout or JSON Lines.
+    """A user's own data for ``--source TASK=FOLDER``: train.* and dev.*, in a layout of the task or JSON Lines.
 
     JSON Lines have the keys that :class:`DataProvider` gives to rows of the family (ids apart). The language is
     the task's ``source_language``.
@@ -106,20 +106,32 @@ def locate_folder(task_spec: TaskSpec, folder: Path, split: str, options: DataOp
     name = f"--source {task_spec.name}={folder}"
     if not folder.is_dir():
         raise UserError(f"{name}: no such folder; it must hold train.* and dev.*")
-    beside = {".lst"}  # a file of labels beside the rows
-    found = sorted(path for path in folder.glob(f"{split}.*") if path.is_file() and path.suffix not in beside)
+    found = sorted(path for path in folder.glob(f"{split}.*") if path.is_file())
     if len(found) != 1:
         there = ", ".join(path.name for path in found) or "none"
         raise UserError(f"{name}: expected one file {split}.*, found {there}")
-    layout = task_spec.data.folder_layout()
+    layouts = task_spec.data.folder_layouts()
     if found[0].suffix == ".jsonl":
-        layout = _json_lines(task_spec, found[0])
-    if layout is None:
+        layouts = [_json_lines(task_spec, found[0])]
+    if not layouts:
         raise UserError(f"{name}: {task_spec.name} has no file layout; write JSON Lines ({split}.jsonl)")
-    # One folder is one language, whatever its column says.
-    layout = layout.model_copy(update={"where": {}})
     part = _Part(task_spec, task_spec.source_language, _split(task_spec, split), options, folder.name)
-    return part.at(LocalPlace(task_spec.family, layout, found[0], task_spec.data.code(part.language)))
+    code = task_spec.data.code(part.language)
+    # One folder is one language, whatever its column says.
+    places = [
+        LocalPlace(task_spec.family, layout.model_copy(update={"where": {}}), found[0], code) for layout in layouts
+    ]
+    return part.at(next((place for place in places if _reads(place, task_spec)), places[0]))
+
+
+def _reads(place: LocalPlace, task: TaskSpec) -> bool:
+    """Whether a layout fits a file's first row; a file that fits none is refused in the terms of the first."""
+    try:
+        for path, raw in place.read():
+            next(numbered(raw, task.family, task.labels, [task.label_map], path))
+    except UserError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

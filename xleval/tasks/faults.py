@@ -46,8 +46,6 @@ def describe(error: Mapping[str, Any], model: type[BaseModel], node: Any) -> Fau
     if kind == "extra_forbidden":
         hint = nearest(str(path[-1]), _known_keys(model, path[:-1]))
         text = f"unknown key {key!r}{hint}"
-    elif kind == "string_pattern_mismatch" and path and path[-1] == "revision":
-        text = f"{key}: {error['input']!r} is no commit; write its 40 hexadecimal digits (branches move)"
     elif kind == "value_error":
         # Our own checks say which key below the model they are about, if any.
         inner, text = _leading_key(str(error["msg"]).removeprefix("Value error, "))

@@ -7,9 +7,10 @@ git repository at a commit (``raw``), or a plugin's generator (``generated``). T
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Family = Literal[
     "sequence-classification", "multiple-choice", "token-classification", "dependency-parsing", "question-answering"
@@ -20,8 +21,6 @@ Role = Literal[
     "id", "text_a", "text_b", "label", "tokens", "tags", "heads", "context", "question", "choices", "answers"
 ]
 
-#: A branch or tag moves; a commit does not.
-Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 RepoName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.{}-]+/[A-Za-z0-9_.{}-]+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
@@ -119,8 +118,17 @@ class LocalFiles(Files):
 
 class _Remote(Files):
     repo: RepoName
-    revision: Revision | dict[str, Revision]
+    revision: str | dict[str, str]
     """A commit, or one for each language where every language has a repository of its own."""
+
+    @field_validator("revision", mode="before")
+    @classmethod
+    def _commits(cls, value: Any) -> Any:
+        for commit in value.values() if isinstance(value, dict) else [value]:
+            if not isinstance(commit, str) or not re.fullmatch("[0-9a-f]{40}", commit):
+                # A branch or tag moves; a commit does not.
+                raise ValueError(f"{commit!r} is no commit; write its 40 hexadecimal digits (branches move)")
+        return value
 
     @property
     def commit(self) -> str:

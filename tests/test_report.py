@@ -268,3 +268,14 @@ def test_a_result_without_its_run_is_left_out() -> None:
 def test_metric_names_of_the_captions_are_known(table: Table) -> None:
     assert table.tables[0].metric in METRICS
     assert "accuracy × 100" in table.tables[0].caption
+
+
+def test_another_metric_than_the_tasks_own() -> None:
+    both = {"metrics": {"f1": {"value": 0.75}, "em": {"value": 0.5}}}
+    answers = [result("a", "swa", 0.0, task="xquad", **both), result("a", "swa", 0.25)]
+    runs = {"a": run("a")}
+    own = {t.task: (t.metric, t.rows[0].entries["swa"].mean) for t in tabulate(answers, runs).tables}
+    assert own == {"xquad": ("f1", 0.75), "xnli": ("accuracy", 0.25)}
+    (exact,) = tabulate(answers, runs, "em").tables
+    assert (exact.task, exact.metric, exact.rows[0].entries["swa"].mean) == ("xquad", "em", 0.5)
+    assert "em × 100" in exact.caption

@@ -13,6 +13,9 @@ _OUT = click.option(
 )  # fmt: skip
 _TASK = click.option("--task", multiple=True, metavar="T", help="Only this task; repeatable.")
 _STRATEGY = click.option("--strategy", multiple=True, metavar="S", help="Only this strategy; repeatable.")
+_METRIC = click.option(
+    "--metric", default="", metavar="M", help="Another recorded metric, such as em or uas.  [default: the task's]"
+)
 
 
 @click.group()
@@ -24,14 +27,17 @@ def results() -> None:
 @_OUT
 @_TASK
 @_STRATEGY
+@_METRIC
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
-def show(ctx: click.Context, folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], as_json: bool) -> None:
+def show(
+    ctx: click.Context, folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], metric: str, as_json: bool
+) -> None:
     """Print the tables of a results folder. Exit code 1 if a cell failed."""
     from xleval.cli.screen import print_whole
     from xleval.report.render import terminal
 
-    table, failed = _load(folder, task, strategy)
+    table, failed = _load(folder, task, strategy, metric)
     if as_json:
         click.echo(table.to_json(), nl=False)
     else:
@@ -45,13 +51,16 @@ def show(ctx: click.Context, folder: Path, task: tuple[str, ...], strategy: tupl
 @_OUT
 @_TASK
 @_STRATEGY
+@_METRIC
 @click.option("--format", "form", type=click.Choice(["md", "latex", "csv", "json"]), default="md", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]")
-def export(folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], form: str, output: Path | None) -> None:
+def export(
+    folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], metric: str, form: str, output: Path | None
+) -> None:
     """Write the tables for a paper (md, latex) or for programs (csv has one line a seed, json all of it)."""
     from xleval.store import replace_synced
 
-    table, _ = _load(folder, task, strategy)
+    table, _ = _load(folder, task, strategy, metric)
     forms = {"md": table.to_markdown, "latex": table.to_latex, "csv": table.to_csv, "json": table.to_json}
     text = forms[form]()
     if output is None:
@@ -60,7 +69,7 @@ def export(folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], form:
         replace_synced(output, text)
 
 
-def _load(folder: Path, tasks: tuple[str, ...], strategies: tuple[str, ...]) -> tuple[Any, list[str]]:
+def _load(folder: Path, tasks: tuple[str, ...], strategies: tuple[str, ...], metric: str) -> tuple[Any, list[str]]:
     from xleval.errors import UserError, nearest
     from xleval.records import Results
     from xleval.report.table import tabulate
@@ -94,4 +103,7 @@ def _load(folder: Path, tasks: tuple[str, ...], strategies: tuple[str, ...]) -> 
         for r in kept
         if r["status"] != "ok"
     ]
-    return tabulate(kept, runs), failed
+    known = {name for record in kept for name in record.get("metrics") or {}}
+    if metric and metric not in known:
+        raise UserError(f"--metric {metric}: recorded are {', '.join(sorted(known)) or 'none'}{nearest(metric, known)}")
+    return tabulate(kept, runs, metric), failed

@@ -102,8 +102,11 @@ class Table:
         return json_text(self)
 
 
-def tabulate(records: Iterable[Record], runs: Mapping[str, Record]) -> Table:
-    """Tables of ``eval`` records; ``runs`` are the ``run`` records that they refer to."""
+def tabulate(records: Iterable[Record], runs: Mapping[str, Record], metric: str = "") -> Table:
+    """Tables of ``eval`` records by ``metric``, or by each task's own; ``runs`` are the ``run`` records they refer to.
+
+    Scores of tasks that do not have the metric are left out.
+    """
     groups: dict[tuple[str, ...], dict[tuple[str, str], dict[str, list[tuple[int, float | None]]]]] = {}
     metrics: dict[tuple[str, ...], str] = {}
     for record in records:
@@ -122,8 +125,10 @@ def tabulate(records: Iterable[Record], runs: Mapping[str, Record]) -> Table:
         row = (run["strategy"]["name"], _configuration(run))
         value = None
         if record["status"] == "ok":
-            metric, scored = next(iter(record["metrics"].items()))
-            metrics[group], value = metric, scored["value"]
+            name = metric or next(iter(record["metrics"]))
+            if name not in record["metrics"]:
+                continue
+            metrics[group], value = name, record["metrics"][name]["value"]
         by_language = groups.setdefault(group, {}).setdefault(row, defaultdict(list))
         by_language[record["language"]].append((run["seed"], value))
     return Table(tuple(_table(group, rows, metrics.get(group, "score")) for group, rows in groups.items()))

@@ -72,6 +72,52 @@ def test_masakhaner_from_wikiann(backbone: Path, realdata: Path, tmp_path: Path)
     assert json.loads(xleval("plan", "--json", *chosen))["cells"] == {"total": 12, "missing": 0}
 
 
+#: Task → languages whose files lie beside the checkout, with what else it takes to read them.
+BENCHMARKS: dict[str, list[str]] = {
+    "xnli": ["--language", "ara,eng,hin,swa,tha,urd,zho"],
+    "panx": ["--language", "swa,yor", "--split", "dev"],
+    "paws-x": ["--language", "deu,kor", "--source", "paws-x=english-pairs"],
+    "xcopa": [],
+    "ud-pos": ["--language", "afr,bam,eus,kpv,mar,mlt,tel,wol"],
+    "ud-parsing": ["--language", "afr,bam,eus,kpv,mar,mlt,tel,wol", "--set", "eval.decode=greedy"],
+    "xquad": ["--language", "ara,eng,hin,tha,zho"],
+}
+
+
+#: All with one tokenizer; with the other what its kind could break: pairs, words, offsets.
+RUNS = [("bert", task) for task in BENCHMARKS] + [("xlm-roberta", task) for task in ("xcopa", "ud-parsing", "xquad")]
+
+
+@pytest.mark.parametrize(("backbone", "task"), RUNS, indirect=["backbone"])
+def test_every_benchmark_runs_in_all_its_languages(task: str, backbone: Path, realdata: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "english-pairs"  # PAWS is not beside the checkout, its translations are: read as a user's own
+    pairs.mkdir()
+    for split in ("train", "dev"):
+        (pairs / f"{split}.tsv").write_bytes((realdata / "pawsx" / "raw_de" / "dev.tsv").read_bytes())
+    more = [text.replace("english-pairs", str(pairs)) for text in BENCHMARKS[task]]
+    chosen = options(realdata, backbone, tmp_path)
+    chosen[chosen.index("--limit") + 1] = "200"
+    chosen[chosen.index("--seeds") + 1] = "1"
+    xleval("run", "--task", task, "--strategy", "la-none-tr", *chosen, *more)
+    cells = list(Results(tmp_path / "out").cells().values())
+    asked = more[1].split(",") if more[:1] == ["--language"] else []
+    assert len(cells) == len(asked) or len(cells) == 11  # XCOPA has eleven
+    assert all(record["status"] == "ok" and record["n_examples"] <= 200 for record in cells)
+    assert {record["dataset"] for record in cells} == {task}
+
+
+def test_answers_withheld_stop_a_run_before_it_trains(backbone: Path, realdata: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "xleval", "run", "--task", "tydiqa-goldp", "--language", "swa", "--strategy",
+         "la-none-tr", *map(str, options(realdata, backbone, tmp_path))],
+        capture_output=True, text=True, timeout=600, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "tydiqa.goldp.sw.dev.json" in done.stderr
+    assert "XTREME takes the answers out" in done.stderr
+    assert not (tmp_path / "out" / "records.jsonl").exists()
+
+
 def test_americasnli_from_mnli(backbone: Path, realdata: Path, tmp_path: Path) -> None:
     asked = ["--task", "americasnli", "--language", "cni,nah", *SHARED]
     xleval("run", *asked, *options(realdata, backbone, tmp_path))

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xleval.backbones import PASSING, TRIES, HubError, HubRepository, cache_folder, pause, short
 from xleval.errors import UserError
+from xleval.hub import PASSING, TRIES, HubError, HubRepository, cache_folder, pause, short
 
 if TYPE_CHECKING:
     from xleval.tasks.layout import HubFiles, RawFiles

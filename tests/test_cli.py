@@ -224,7 +224,7 @@ OPTIONS = (
     "--backbone", "demo", "--seed", "13,42", "--source", "demo-nli=demo-nli", "--la", "qab=some/folder",
     "--limit", "50:7", "--data-dir", "data", "--text-dir", "text", "--set", "train.epochs=3", "--set", "train.lr=1e-4",
     "--device", "cpu", "--precision", "fp32", "--executor", "local", "--jobs", "1", "--store", "kept", "--out", "made",
-    "--offline", "--fresh",
+    "--offline", "--fresh", "--split", "dev", "--treebank", "UD_German-GSD",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from file_forms import PAIR, PLACES, form, pairs, refused, sentences
 
 from xleval.errors import UserError
 from xleval.tasks.raw import RawRow
+from xleval.tasks.readers import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,13 @@ def test_duplicate_id(file: Path) -> None:
         ("premise\thypotesis\tlabel\na\tb\tx\n", ":1: no column 'hypothesis'; did you mean 'hypotesis'?"),
         ("a,b,c\nd,e,f\n", ":1: no column 'premise' (columns: a,b,c)"),
         ("premise\thypothesis\tlabel\na\tb\t\n", ":2: no gold label; every row needs one"),
+        ("premise\tpremise\thypothesis\tlabel\na\tb\tc\tx\n", ":1: two columns are named 'premise'"),
+        (
+            "premise\thypothesis\tlabl\na\tb\tx\n",
+            "no column 'label' among premise, hypothesis, labl; did you mean 'labl'?",
+        ),
+        ("\t".join("abcdefghijklmnop") + "\nx\n", "(columns: a, b, c, d, e, f, g, h, i, j, k, l and 4 more)"),
+        ("p" * 99 + "\thypothesis\tlabel\nx\n", f"(columns: {'p' * 40}…, hypothesis, label)"),
     ],
 )
 def test_broken_tsv(file: Path, text: str, said: str) -> None:
@@ -111,6 +119,38 @@ def test_not_utf8_names_line_and_byte(file: Path) -> None:
     assert message == f"{file}:3: not UTF-8: byte 0xe4, number 3 of the line; convert the file"
     file.write_bytes("premise".encode("utf-16"))
     assert f"{file}:1: not UTF-8: byte 0xff, number 1 of the line" in refused(file, form("tsv", columns=PAIR))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoting", ["none", "minimal"])
+def test_blank_lines_at_the_end_are_no_rows(file: Path, end: str, quoting: str) -> None:
+    file.write_text(end.join(["premise\thypothesis\tlabel", "a\tb\tx", "", "", ""]), newline="")
+    kind = form("tsv", columns=PAIR, quoting=quoting)
+    assert pairs(file, kind) == [RawRow(2, "0", "a", "b", "x")]
+    file.write_text(end.join(["premise\thypothesis\tlabel", "", "a\tb\tx"]), newline="")
+    assert ":2: expected 3 columns, found 1" in refused(file, kind)
+
+
+def test_zero_bytes_are_no_text(file: Path) -> None:
+    # Without its mark, UTF-16 of English is valid UTF-8.
+    file.write_bytes("premise\thypothesis\tlabel\na\tb\tx\n".encode("utf-16-le"))
+    assert f"{file}:1: no text: byte 0x00, number 2 of the line; convert it if it is UTF-16" in refused(
+        file, form("tsv", columns=PAIR)
+    )
+
+
+def test_a_row_that_is_nobodys_is_refused(file: Path) -> None:
+    file.write_text("language\tpremise\thypothesis\tlabel\nsw\ta\tb\tx\n\tc\td\tx\n")
+    message = refused(file, form("tsv", columns=PAIR, where={"language": "{lang}"}))
+    assert message == f"{file}:3: column 'language', which says whose row it is, is empty; fill it in"
+
+
+def test_faults_can_be_noted_and_passed_over(file: Path) -> None:
+    file.write_text("premise\thypothesis\tlabel\na\tb\tx\nc\nd\te\t\nf\tg\ty\n")
+    told: list[UserError] = []
+    rows = list(read(file, form("tsv", columns=PAIR), "sequence-classification", "sw", tell=told.append))
+    assert [(row.line, row.label) for row in rows] == [(2, "x"), (5, "y")]
+    assert [str(error).split(":")[1] for error in told] == ["3", "4"]
 
 
 def test_missing_file(file: Path) -> None:
@@ -169,8 +209,14 @@ def test_json_lines_of_tokens(file: Path) -> None:
         ('{"premise": null, "hypothesis": "b", "label": "x"}', ":2: column 'premise' is missing, not text"),
         ('{"premise": "a", "hypothesis": 3, "label": "x"}', ":2: column 'hypothesis' is a number, not text"),
         ('{"premise": "a", "hypothesis": "b", "label": null}', ":2: no gold label"),
-        ('{"premise": "a", "hypothesis": "b", "label": true}', ":2: no gold label"),
+        ('{"premise": "a", "hypothesis": "b", "label": true}', ":2: a label is true or false, not text"),
         ('{"premise": "a\\ud800", "hypothesis": "b", "label": "x"}', ":2: half of a surrogate pair"),
+        ('{"premise": "a", "hypothesis": "b", "label": 1.0}', ":2: a label is the number 1.0, not text or a whole"),
+        ('{"premise": "a", "hypothesis": "b", "label": ["x"]}', ":2: a label is a list, not text"),
+        ('{"premise": "a", "hypothesis": "b", "label": NaN}', ":2: not JSON: NaN is no number in JSON"),
+        ('{"premise": "a", "hypothesis": "b", "label": "x", "n": -Infinity}', ":2: not JSON: -Infinity is no"),
+        ('{"premise": "a", "hypothesis": "b", "label": "x", "label": "y"}', "key 'label' stands twice in one object"),
+        ('{"premise": "a", "hypothesis": "b", "label": "x", "n": ' + "1" * 5000 + "}", ":2: not JSON: a number with"),
     ],
 )
 def test_broken_json_lines(file: Path, line: str, said: str) -> None:
@@ -191,8 +237,10 @@ def test_integer_without_a_name_stays_visible(file: Path) -> None:
     [
         (["a"], ["O", "O"], "1 tokens but 2 tags"),
         ("ab", ["O", "O"], "column 'tokens' is text, not a list"),
-        ([1], ["O"], "a token is no text"),
+        ([1], ["O"], "token 1 is a number, not text"),
         (["a"], [None], "no gold label"),
+        (["a", ""], ["O", "O"], "token 2 is empty, not text"),
+        ([], [], "no tokens; remove the row"),
     ],
 )
 def test_broken_token_lists(file: Path, tokens: Any, tags: Any, said: str) -> None:
@@ -214,8 +262,8 @@ def test_parquet(tmp_path: Path) -> None:
     kind = form("parquet", columns={"tokens": "tokens", "tags": "ner_tags"}, label_names=["O", "B-PER", "I-PER"])
     assert [row.tags for row in sentences(path, kind)] == [("O", "I-PER"), ("B-PER",)]
     other = form("parquet", columns={"tokens": "tokens", "tags": "tags"})
-    assert refused(path, other, "token-classification") == (
-        f"{path}: no column 'tags'; did you mean 'ner_tags' or 'langs'? (columns: tokens, ner_tags, langs)"
+    assert refused(path, other, "token-classification").startswith(
+        f"{path}: no gold labels (no column 'tags' among tokens, ner_tags, langs; did you mean 'ner_tags' or 'langs'?)"
     )
     path.write_bytes(path.read_bytes()[:-20])
     assert "not readable as Parquet" in refused(path, kind, "token-classification")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,41 +14,87 @@ from xleval.cli import make_host
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--data-dir",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Check the data files in DIR, as `xleval run --data-dir DIR` would read them.",
+)
+@click.option(
+    "--task",
+    multiple=True,
+    metavar="T",
+    help="Check the data of this task and of its sources only, in DIR or else in the caches; repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
-def validate(ctx: click.Context, /, paths: tuple[Path, ...]) -> None:
-    """Check task specs, suites and experiment files: schema, keys, labels, languages, revisions.
+def validate(
+    ctx: click.Context,
+    /,
+    paths: tuple[Path, ...],
+    data_dir: Path | None,
+    task: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Check task specs, suites and experiment files, or the data files of tasks.
 
-    Without PATHS, everything that is installed. A folder means the YAML files in it, which may name one
-    another. Exit code 1 on any fault.
+    Without options, the YAML files in PATHS (a folder means those in it, which may name one another) or all
+    that are installed: schema, keys, labels, languages, revisions.
+
+    With --data-dir or --task, data: every split that is found is read whole. Checked are the text (UTF-8), the
+    columns, labels, ids, trees, the places of answers, and the numbers of rows. All faults are shown, each with
+    file, line and remedy; splits whose release withholds the labels are skipped and named. PATHS then are task
+    specs whose data are to be checked.
+
+    \b
+    xleval validate my-task.yaml
+    xleval validate --data-dir DIR
+    xleval validate --data-dir DIR --task masakhaner
+    xleval validate --task xquad                       what `xleval fetch` brought
+
+    Exit code 1 on any fault.
     """
+    host = make_host(ctx)
+    files, whole, faults = _load_all(paths, host)
+    if data_dir is not None or task:
+        from xleval.cli.data_report import report
+
+        ctx.exit(report(host, [spec for _, spec in whole] if paths else None, task, data_dir, faults, as_json))
+    given = {(getattr(spec, "kind", ""), getattr(spec, "name", "")) for _, spec in whole}
+    for where, spec in whole:
+        faults += [f"{where}: {fault}" for fault in _faults(spec, host, given)]
+    if as_json:
+        click.echo(json.dumps({"checked": files, "faults": faults}, indent=1, ensure_ascii=False))
+    else:
+        for fault in faults:
+            click.echo(f"fault: {fault}", err=True)
+        click.echo(f"{files} files checked, {len(faults)} faults")
+    ctx.exit(1 if faults else 0)
+
+
+def _load_all(paths: tuple[Path, ...], host: Any) -> tuple[int, list[tuple[str, Any]], list[str]]:
+    """How many files there are, what they hold by name, and the faults of those that do not load."""
     from xleval.errors import UserError
 
-    host = make_host(ctx)
     faults: list[str] = []
     whole: list[tuple[str, Any]] = []
-    if paths:
-        files = list(_files(paths))
-        if not files:
-            raise UserError(f"no YAML files in {', '.join(map(str, paths))}")
-        for path in files:
-            try:
-                whole.append((str(path), _load(path)))
-            except UserError as error:
-                faults.append(str(error))
-    else:
+    if not paths:
         for registry in (host.tasks, host.sources, host.suites):
             for item in registry.items:
                 if item.value is None:
                     faults.append(f"{item.plugin.package}: {item.error}")
                 else:
                     whole.append((item.qualified, item.value))
-    given = {(getattr(spec, "kind", ""), getattr(spec, "name", "")) for _, spec in whole}
-    for where, spec in whole:
-        faults += [f"{where}: {fault}" for fault in _faults(spec, host, given)]
-    for fault in faults:
-        click.echo(f"fault: {fault}", err=True)
-    click.echo(f"{len(files) if paths else len(whole)} files checked, {len(faults)} faults")
-    ctx.exit(1 if faults else 0)
+        return len(whole), whole, faults
+    files = list(_files(paths))
+    if not files:
+        raise UserError(f"no YAML files in {', '.join(map(str, paths))}")
+    for path in files:
+        try:
+            whole.append((str(path), _load(path)))
+        except UserError as error:
+            faults.append(str(error))
+    return len(files), whole, faults
 
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:

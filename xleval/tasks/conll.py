@@ -6,40 +6,55 @@ made of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from xleval.errors import UserError
-from xleval.tasks.raw import RawRow, lines_of, refuse_unlabelled
+from xleval.tasks.raw import RawRow, lines_of, refuse, refuse_unlabelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from xleval.tasks.layout import Form
+    from xleval.tasks.raw import Tell
+
+    _Sentence = tuple[int, list[str], list[str]]
 
 #: Marks the start of a document in CoNLL-2003; no token.
 _DOCUMENT = "-DOCSTART-"
 
 
-def read_conll(path: Path, form: Form, code: str) -> Iterator[RawRow]:
+def read_conll(path: Path, form: Form, code: str, tell: Tell = refuse) -> Iterator[RawRow]:
     """Sentences with tags in BIO. ``line`` is that of the first token; those of a sentence are consecutive.
 
     Raises:
-        UserError: a line with more or fewer columns than the first has, an empty token or tag, no tags.
+        UserError: a line with more or fewer columns than the first has, an empty token or tag, no tags, a token
+            without the prefix that most have.
     """
-    sentences = _sentences(path, form)
+    sentences = _sentences(path, form, tell)
     prefix = form.token_prefix.replace("{lang}", code)
-    if prefix:
-        found = list(sentences)
-        if all(token.startswith(prefix) for _, tokens, _ in found for token in tokens):
-            found = [(line, [token[len(prefix) :] for token in tokens], tags) for line, tokens, tags in found]
-        sentences = iter(found)
-    for line, tokens, tags in sentences:
+    for line, tokens, tags in _without_prefix(path, sentences, prefix, tell) if prefix else sentences:
         for offset, token in enumerate(tokens):
             if not token:
-                raise UserError(f"{path}:{line + offset}: empty token")
+                tell(UserError(f"{path}:{line + offset}: empty token; fetch the file again"))
         found_tags = bio(tags) if form.scheme == "iob1" else tags
         yield RawRow(line, None, tokens=tuple(tokens), tags=tuple(found_tags))
+
+
+def _without_prefix(path: Path, sentences: Iterable[_Sentence], prefix: str, tell: Tell) -> Iterator[_Sentence]:
+    """Some copies have the prefix and some don't, where a token may begin so all the same (``en:Foo``)."""
+    found = list(sentences)
+    counts = Counter(token.startswith(prefix) for _, tokens, _ in found for token in tokens)
+    if counts[True] <= counts[False]:
+        yield from found
+        return
+    for line, tokens, tags in found:
+        for offset, token in enumerate(tokens):
+            if not token.startswith(prefix):
+                said = f"token {token!r:.60} does not begin with {prefix!r}, as most of the file's do"
+                tell(UserError(f"{path}:{line + offset}: {said}; fetch the file again"))
+        yield line, [token.removeprefix(prefix) for token in tokens], tags
 
 
 def bio(tags: Sequence[str]) -> list[str]:
@@ -53,7 +68,7 @@ def bio(tags: Sequence[str]) -> list[str]:
     return found
 
 
-def _sentences(path: Path, form: Form) -> Iterator[tuple[int, list[str], list[str]]]:
+def _sentences(path: Path, form: Form, tell: Tell) -> Iterator[_Sentence]:
     at = form.columns.get("tokens", 0), form.columns.get("tags", -1)
     token_at, tag_at = (place if isinstance(place, int) else 0 for place in at)
     tokens: list[str] = []
@@ -76,14 +91,16 @@ def _sentences(path: Path, form: Form) -> Iterator[tuple[int, list[str], list[st
                 raise refuse_unlabelled(f"{path}:{line}", "one column, the tokens", form)
             if width <= max(token_at, tag_at):
                 raise UserError(f"{path}:{line}: expected {max(token_at, tag_at) + 1} columns, found {width}")
+        empty = False
         if len(fields) != width:
-            raise UserError(f"{path}:{line}: expected {width} columns, found {len(fields)}")
+            tell(UserError(f"{path}:{line}: expected {width} columns, found {len(fields)}; correct the line"))
+            continue
         if not fields[tag_at]:
-            raise UserError(f"{path}:{line}: empty tag")
+            tell(UserError(f"{path}:{line}: empty tag; every token needs one"))
+            continue
         start = start if tokens else line
         tokens.append(fields[token_at])
         tags.append(fields[tag_at])
-        empty = False
     if tokens:
         yield start, tokens, tags
     if empty:

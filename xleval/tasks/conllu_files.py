@@ -5,18 +5,24 @@ Relations are cut at ":" (subtypes differ by language), as the CoNLL 2018 scorer
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from xleval.errors import UserError
-from xleval.tasks.raw import RawRow, lines_of, refuse_unlabelled
+from xleval.tasks.raw import RawRow, lines_of, refuse, refuse_unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from xleval.tasks.layout import Family, Form
+    from xleval.tasks.raw import Tell
 
 _COLUMNS = 10
+_WORD = re.compile(r"[1-9][0-9]{0,8}")
+_RANGE = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
+_EMPTY_NODE = re.compile(r"([0-9]{1,9})\.([1-9][0-9]{0,8})")
+_HEAD = re.compile(r"0|[1-9][0-9]{0,8}|_")
 
 
 class _Word(NamedTuple):
@@ -27,32 +33,46 @@ class _Word(NamedTuple):
     relation: str
 
 
-def read_conllu(path: Path, form: Form, family: Family) -> Iterator[RawRow]:
+def read_conllu(path: Path, form: Form, family: Family, tell: Tell = refuse) -> Iterator[RawRow]:
     """Sentences: words with universal part-of-speech tags, or with heads and relations.
 
     Raises:
-        UserError: naming file and line: not ten columns, ids that do not count up from 1, an empty word, no
-            tags; for parsing, heads that are missing, out of range, or form no tree with one root.
+        UserError: naming file and line: not ten columns, ids that do not count up from 1, ranges that reach
+            elsewhere, an empty word, words withheld, no tags; for parsing, heads that are missing, out of
+            range, or form no tree with one root.
     """
-    empty = True
-    for words in _sentences(path):
+    empty = withheld = True
+    for lines in _blocks(path):
         empty = False
-        tokens = tuple(word.form for word in words)
-        lines = tuple(word.line for word in words)
-        if family == "dependency-parsing":
-            heads = _heads(path, form, words)
-            tags = tuple(word.relation.partition(":")[0] for word in words)
-            missing = next((word for word in words if word.relation in ("", "_")), None)
-            if missing:
-                raise refuse_unlabelled(f"{path}:{missing.line}", f"no relation for {missing.form!r}", form)
-        else:
-            heads, tags = (), tuple(word.upos for word in words)
-            missing = next((word for word in words if word.upos in ("", "_")), None)
-            if missing:
-                raise refuse_unlabelled(f"{path}:{missing.line}", f"no UPOS tag for {missing.form!r}", form)
-        yield RawRow(lines[0], None, tokens=tokens, tags=tags, heads=heads, lines=lines)
+        try:
+            words = _words(path, lines)
+            row = _row(path, form, family, words)
+        except UserError as error:
+            tell(error)
+            withheld = False
+            continue
+        withheld = withheld and set(row.tokens) == {"_"}
+        yield row
     if empty:
         raise UserError(f"{path}: no sentence; fetch the file again")
+    if withheld:
+        raise UserError(f"{path}: every word is `_`: this treebank comes without its text; get that from its homepage")
+
+
+def _row(path: Path, form: Form, family: Family, words: Sequence[_Word]) -> RawRow:
+    tokens = tuple(word.form for word in words)
+    lines = tuple(word.line for word in words)
+    if family == "dependency-parsing":
+        heads = _heads(path, form, words)
+        tags = tuple(word.relation.partition(":")[0] for word in words)
+        what = "relation"
+    else:
+        heads, tags = (), tuple(word.upos for word in words)
+        what = "UPOS tag"
+    missing = next((word for word, tag in zip(words, tags, strict=True) if tag in ("", "_")), None)
+    if missing:
+        raise refuse_unlabelled(f"{path}:{missing.line}", f"no {what} for {missing.form!r}", form)
+    return RawRow(lines[0], None, tokens=tokens, tags=tags, heads=heads, lines=lines)
 
 
 def check_tree(heads: Sequence[int], where: Sequence[str]) -> None:
@@ -70,12 +90,12 @@ def check_tree(heads: Sequence[int], where: Sequence[str]) -> None:
         raise UserError(f"{at}: {len(roots)} roots in one sentence; a tree has one word with head 0")
     settled = {0}
     for index in range(len(heads)):
-        chain: list[int] = []
+        chain: dict[int, None] = {}
         word = index + 1
         while word not in settled:
             if word in chain:
                 raise UserError(f"{where[word - 1]}: the word is its own ancestor; correct the heads of the sentence")
-            chain.append(word)
+            chain[word] = None
             word = heads[word - 1]
         settled.update(chain)
 
@@ -89,36 +109,62 @@ def _heads(path: Path, form: Form, words: Sequence[_Word]) -> tuple[int, ...]:
     return heads
 
 
-def _sentences(path: Path) -> Iterator[list[_Word]]:
-    words: list[_Word] = []
+def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
+    """Lines between blank ones, those with comments only left out."""
+    block: list[tuple[int, str]] = []
     for line, text in lines_of(path):
-        if not text.strip():
-            if words:
-                yield words
-            words = []
-        elif not text.startswith("#"):
-            word = _word(path, line, text, len(words) + 1)
-            words += [word] if word else []
-    if words:
-        yield words
+        if text.strip(" "):
+            block.append((line, text))
+            continue
+        if not all(text.startswith("#") for _, text in block):
+            yield block
+        block = []
+    if not all(text.startswith("#") for _, text in block):
+        yield block
 
 
-def _word(path: Path, line: int, text: str, expected: int) -> _Word | None:
-    # Fields are split here and not by the library, which takes two spaces for a tab.
-    from conllu.exceptions import ParseException
-    from conllu.parser import parse_id_value, parse_int_value
+def _words(path: Path, lines: Sequence[tuple[int, str]]) -> list[_Word]:
+    words: list[_Word] = []
+    reach = nodes = 0  # the last word of a range, and the empty nodes after the last word
+    for line, text in lines:
+        where = f"{path}:{line}"
+        expected = len(words) + 1
+        if text.startswith("#"):
+            if words or reach or nodes:
+                # Taken for a comment, a damaged word would vanish.
+                raise UserError(f"{where}: a comment inside a sentence; comments come first, and sentences end blank")
+            continue
+        fields = text.split("\t")
+        if len(fields) != _COLUMNS:
+            spaces = ", and spaces separate nothing" if len(fields) == 1 and " " in text else ""
+            said = f"{len(fields)} columns separated by tabs, CoNLL-U has {_COLUMNS}{spaces}"
+            raise UserError(f"{where}: {said}; correct the line")
+        number = fields[0]
+        if found := _RANGE.fullmatch(number):
+            start, end = map(int, found.groups())
+            if start != expected or end <= start or start <= reach:
+                raise UserError(f"{where}: range {number!r} before word {expected}; ranges begin at the next word")
+            reach = end
+        elif found := _EMPTY_NODE.fullmatch(number):
+            nodes += 1
+            if tuple(map(int, found.groups())) != (len(words), nodes):
+                raise UserError(f"{where}: empty node {number!r} where {len(words)}.{nodes} should stand")
+        elif not _WORD.fullmatch(number) or int(number) != expected:
+            raise UserError(f"{where}: id {number!r:.40} where {expected} should stand; ids count words from 1")
+        else:
+            nodes = 0
+            words.append(_word(where, line, fields))
+    if reach > len(words):
+        raise UserError(f"{path}:{lines[-1][0]}: the sentence ends with word {len(words)}, a range in it with {reach}")
+    if not words:
+        raise UserError(f"{path}:{lines[-1][0]}: a sentence without words; remove it")
+    return words
 
-    fields = text.split("\t")
-    if len(fields) != _COLUMNS:
-        raise UserError(f"{path}:{line}: {len(fields)} columns separated by tabs, CoNLL-U has {_COLUMNS}")
-    try:
-        number, head = parse_id_value(fields[0]), parse_int_value(fields[6])
-    except ParseException as error:
-        raise UserError(f"{path}:{line}: {error} Write a number, or `_` for none") from None
-    if isinstance(number, tuple):
-        return None
-    if number != expected:
-        raise UserError(f"{path}:{line}: id {fields[0]!r} where {expected} should stand; ids count words from 1")
+
+def _word(where: str, line: int, fields: Sequence[str]) -> _Word:
     if not fields[1].strip():
-        raise UserError(f"{path}:{line}: empty word form")
+        raise UserError(f"{where}: empty word form")
+    if not _HEAD.fullmatch(fields[6]):
+        raise UserError(f"{where}: head {fields[6]!r:.40} is no number; write the head's id, 0 for the root")
+    head = None if fields[6] == "_" else int(fields[6])
     return _Word(line, fields[1], fields[3], head, fields[7])

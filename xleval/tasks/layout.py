@@ -75,12 +75,16 @@ class Form(Model):
     token_prefix: str = ""
     """Cut from every token of a file whose every token has it (WikiANN's ``en:``); may contain {lang}."""
     where: dict[str, str] = {}
-    """Column → the value that rows of a language have in it, as a shell glob; may contain {lang}."""
+    """Column → the value that rows of a language have in it, as a shell glob; may contain {lang}. Of ``squad``
+    files the ``id``."""
     drop_labels: tuple[str, ...] = ()
     """Rows with these labels are left out: MultiNLI's ``-`` marks pairs without a majority."""
     label_names: tuple[str, ...] = ()
     """Names of labels stored as integers, from 0. For multiple choice: how the file writes the choices, in
     order (SIQA's 1, 2, 3); integers from 0 where it says nothing."""
+    offsets: Literal["exact", "nearest"] = "exact"
+    """``nearest``: an answer that is not where its offset says is taken from the nearest place that has it, for
+    copies whose contexts lost their leading spaces. ``exact``: it is refused."""
     unlabelled: str = ""
     """Why files of this place may lack gold labels, and where to get some."""
 
@@ -96,7 +100,8 @@ class Form(Model):
                 if isinstance(column, int) != by_place:
                     asked = "its position, from 0" if by_place else "its name"
                     raise ValueError(f"columns: {role}: {column!r}; a column of this {self.format} is given by {asked}")
-        if self.where and (by_place or self.format in SELF_DESCRIBING):
+        nameless = by_place or self.format == "conllu" or (self.format == "squad" and set(self.where) != {"id"})
+        if self.where and nameless:
             raise ValueError(f"where: needs names of columns, and this {self.format} has none")
         return self
 

@@ -111,12 +111,12 @@ class Located:
         for row in self._asked(rows) if self.questions else rows:
             count += 1
             yield row
-        self._check_count(count)
+        self.check_count(count)
 
     def _asked(self, rows: Iterator[Row]) -> Iterator[Row]:
         """Rows with the questions of another data set, by position, in place of their own."""
         assert self.questions is not None
-        right = [row.text_b or "" for _, raw in self.questions.place.read() for row in raw]
+        right = [row.text_b or "" for _, raw in self.questions.place.read(labelled=False) for row in raw]
         count = wrong = 0
         for row in rows:
             assert isinstance(row, ChoiceRow)
@@ -147,7 +147,12 @@ class Located:
         beside = [label_file] if label_file else []
         return [*self.place.files(), *beside, *(self.questions.fetch() if self.questions else [])]
 
-    def _check_count(self, found: int) -> None:
+    def check_count(self, found: int) -> None:
+        """Compares a number of rows with that of the spec, which are those of the pinned revision.
+
+        Raises:
+            UserError: this is the pinned revision. Of other files a :class:`DataWarning` says so.
+        """
         if self.expected in (None, found):
             return
         what = (

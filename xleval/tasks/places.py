@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from xleval.errors import UserError
 from xleval.fingerprint import digest, file_digest
-from xleval.tasks.conllu_files import check_tree
+from xleval.tasks.fields import generated_row
 from xleval.tasks.hub import hub_files, raw_file
-from xleval.tasks.raw import RawRow
+from xleval.tasks.raw import refuse
 from xleval.tasks.readers import read
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xleval.tasks.layout import Family, Form, HubFiles, LocalFiles, RawFiles
+    from xleval.tasks.raw import RawRow, Tell
     from xleval.tasks.sources import DataProvider
 
 _FETCH = "run `xleval fetch` with the same options where there is a network"
@@ -60,8 +61,12 @@ class Place(Protocol):
     def label_file(self) -> Path | None:
         """The file of labels beside them, if there is one."""
 
-    def read(self) -> Iterator[tuple[str, Iterable[RawRow]]]:
-        """Each file's name in messages, and its rows."""
+    def read(self, tell: Tell = refuse, *, labelled: bool = True) -> Iterator[tuple[str, Iterable[RawRow]]]:
+        """Each file's name in messages, and its rows.
+
+        Faults of single rows go to ``tell``. Without ``labelled`` the labels of multiple choice are left
+        aside: of a test set whose labels are withheld, the questions can still be had.
+        """
 
 
 class _Files(ABC):
@@ -87,16 +92,20 @@ class _Files(ABC):
     def label_file(self) -> Path | None:
         """The file of labels beside them, on this machine."""
 
-    def read(self) -> Iterator[tuple[str, Iterable[RawRow]]]:
+    def read(self, tell: Tell = refuse, *, labelled: bool = True) -> Iterator[tuple[str, Iterable[RawRow]]]:
         start = 0
+        seen: dict[str, tuple[Path, int]] = {}
+        columns = {role: column for role, column in self.form.columns.items() if labelled or role != "label"}
+        form = self.form.model_copy(update={"columns": columns})
 
         def numbered_on(path: Path) -> Iterator[RawRow]:
             # Rows without ids of their own are numbered through all files of a split. The last id counts,
             # not the number of rows: dropped rows leave gaps.
             nonlocal start
             first = start
-            for row in read(path, self.form, self.family, self.code, self.label_file()):
-                if "id" not in self.form.columns:
+            labels = self.label_file() if labelled else None
+            for row in read(path, form, self.family, self.code, labels, tell=tell, seen=seen):
+                if "id" not in form.columns:
                     start = first + int(row.id or 0) + 1
                     row = row._replace(id=str(start - 1))
                 yield row
@@ -126,10 +135,15 @@ class LocalPlace(_Files):
 
     @property
     def revision(self) -> str:
-        return f"sha256:{(digest(self.identity()) if self.labels else file_digest(self.path))[:16]}"
+        identity = self.identity()
+        return f"sha256:{(digest(identity) if self.labels else identity[1])[:16]}"
 
     def identity(self) -> Any:
-        return ["file", file_digest(self.path), *([file_digest(self.labels)] if self.labels else [])]
+        try:
+            return ["file", *(file_digest(path) for path in (self.path, self.labels) if path)]
+        except OSError as error:
+            beside = f"; it has the labels of {self.path}" if self.labels and not self.labels.is_file() else ""
+            raise UserError(f"{error.filename}: cannot be read: {error.strerror}{beside}") from None
 
     def files(self) -> list[Path]:
         return [self.path]
@@ -232,35 +246,15 @@ class Generator:
     def label_file(self) -> Path | None:
         return None
 
-    def read(self) -> Iterator[tuple[str, Iterable[RawRow]]]:
+    def read(self, tell: Tell = refuse, *, labelled: bool = True) -> Iterator[tuple[str, Iterable[RawRow]]]:
         try:
             rows = self.provider.rows(self.dataset, self.split, self.code)
         except ValueError as error:
             raise UserError(f"{self.origin}: {error}") from None
-        found = [self._row(number, row) for number, row in enumerate(rows, start=1)]
+        found = [
+            generated_row(f"{self.origin}: row {number}", self.family, number, row)
+            for number, row in enumerate(rows, start=1)
+        ]
         if len({row.id for row in found}) < len(found):
             raise UserError(f"{self.origin}: ids of {self.dataset} {self.split} are not unique")
         yield self.origin, found
-
-    def _row(self, number: int, row: dict[str, Any]) -> RawRow:
-        try:
-            if self.family == "token-classification":
-                return RawRow(number, row["id"], tokens=tuple(row["tokens"]), tags=tuple(row["tags"]))
-            if self.family == "dependency-parsing":
-                check_tree(row["heads"], [f"{self.origin}: row {number}"] * len(row["heads"]))
-                return RawRow(
-                    number,
-                    row["id"],
-                    tokens=tuple(row["tokens"]),
-                    heads=tuple(row["heads"]),
-                    tags=tuple(row["relations"]),
-                )
-            if self.family == "multiple-choice":
-                label = str(row["label"])
-                return RawRow(number, row["id"], row["context"], row["question"], label, choices=tuple(row["choices"]))
-            if self.family == "question-answering":
-                answers = tuple((answer["start"], answer["text"]) for answer in row["answers"])
-                return RawRow(number, row["id"], row["context"], row["question"], answers=answers)
-            return RawRow(number, row["id"], row["premise"], row.get("hypothesis"), row["label"])
-        except KeyError as error:
-            raise UserError(f"{self.origin}: row {number} has no {error}") from None

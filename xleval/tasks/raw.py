@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xleval.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from xleval.tasks.layout import Form
+
+    Tell = Callable[[UserError], None]
+    """What becomes of a fault after which a reader can go on: :func:`refuse`, or it is noted and the row left out."""
+
+
+class UnlabelledError(UserError):
+    """A row without gold label. At the start of a file it may say that its release withholds them all."""
+
+
+def refuse(error: UserError) -> None:
+    """The first fault ends the reading: rows are never left out of what is learned from or scored."""
+    raise error
 
 
 class RawRow(NamedTuple):
@@ -52,7 +64,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     file is read as the lines are taken.
 
     Raises:
-        UserError: the file is missing, empty, or not UTF-8 (with line and byte).
+        UserError: the file is missing, empty, or no text in UTF-8 (with line and byte).
     """
     blank: list[tuple[int, str]] = []
     for number, line in _decoded_lines(path):
@@ -77,11 +89,7 @@ def _decoded_lines(path: Path) -> Iterator[tuple[int, str]]:
             for number, data in enumerate(stream, start=1):
                 if number == 1:
                     data = data.removeprefix(codecs.BOM_UTF8)
-                try:
-                    line = data.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    what = f"byte 0x{data[error.start]:02x}, number {error.start + 1} of the line"
-                    raise UserError(f"{path}:{number}: not UTF-8: {what}; convert the file") from None
+                line = _text(path, number, data)
                 if held is not None:
                     held.append((number, line))
                     if line.strip():
@@ -95,13 +103,46 @@ def _decoded_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise UserError(f"{path}: empty; fetch the file again")
 
 
-def refuse_unlabelled(where: str, found: str, form: Form) -> UserError:
+def _text(path: Path, number: int, data: bytes) -> str:
+    try:
+        line = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        what = f"byte 0x{data[error.start]:02x}, number {error.start + 1} of the line"
+        raise UserError(f"{path}:{number}: not UTF-8: {what}; convert the file") from None
+    if "\0" in line:
+        # UTF-16 without its mark is valid UTF-8, every other byte a zero; so is a block that a disk lost.
+        what = f"byte 0x00, number {data.index(0) + 1} of the line"
+        raise UserError(f"{path}:{number}: no text: {what}; convert it if it is UTF-16, else fetch the file again")
+    return line
+
+
+def refuse_unlabelled(where: str, found: str, form: Form) -> UnlabelledError:
     """The error for a file without gold labels; ``found`` says what it has in their place."""
     advice = form.unlabelled or "Predictions can't be scored without them: use a release that has them."
-    return UserError(f"{where}: no gold labels ({found}). {advice}")
+    return UnlabelledError(f"{where}: no gold labels ({found}). {advice}")
 
 
 def kind_of(value: Any) -> str:
     """What a value of JSON or Parquet is, in words."""
     names = {type(None): "missing", bool: "true or false", dict: "an object", list: "a list", str: "text"}
-    return names.get(type(value), "a number")
+    if isinstance(value, float):
+        return f"the number {value}"
+    return names.get(type(value)) or (
+        "a number" if isinstance(value, int) else f"a value of type {type(value).__name__}"
+    )
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names for a message, the rest counted: a file of another format may have a sentence in place of each."""
+    found = list(names)
+    short = [name if len(name) <= 40 else f"{name[:40]}…" for name in found[:most]]
+    return ", ".join(short) + (f" and {len(found) - most} more" if len(found) > most else "")
+
+
+def has_half_character(value: Any) -> bool:
+    """Whether text has half of a surrogate pair, which JSON can escape; it is no text and breaks tokenizers."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -93,7 +93,7 @@ def numbered(
                 also = sorted({old for mapping in maps for old in mapping} - set(known))
                 mapped = f"; mapped are {', '.join(also)}" if also else ""
                 raise UserError(
-                    f"{where}:{line}: unknown label {label!r} (known: {', '.join(labels)}{mapped}); "
+                    f"{where}:{line}: unknown label {label!r:.60} (known: {', '.join(labels)}{mapped}); "
                     "correct the file, or map the label with label_map in the task's YAML"
                 )
             memo[label] = known[name]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xleval.errors import UserError
 from xleval.fingerprint import digest
+from xleval.tasks.fields import GENERATED
 from xleval.tasks.layout import LocalFiles, fill, form_of
 from xleval.tasks.located import DataOptions, DataProvider, DataWarning, Located
 from xleval.tasks.places import Generator, HubPlace, LocalPlace, RawPlace
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from xleval.tasks.layout import Family, Split
+    from xleval.tasks.layout import Split
     from xleval.tasks.places import Place
 
 __all__ = [
@@ -190,23 +191,14 @@ def _split(spec: TaskSpec | SourceSpec, split: str) -> Split:
     raise UserError(f"{spec.name}: no split {split!r}; splits are {', '.join(known)}")
 
 
-#: The keys of a user's own JSON Lines: what generators of rows give.
-_KEYS: dict[Family, dict[str, Any]] = {
-    "sequence-classification": {"text_a": "premise", "text_b": "hypothesis", "label": "label"},
-    "token-classification": {"tokens": "tokens", "tags": "tags"},
-    "dependency-parsing": {"tokens": "tokens", "heads": "heads", "tags": "relations"},
-    "question-answering": {"context": "context", "question": "question", "answers": "answers"},
-}
-
-
 def _json_lines(task: TaskSpec, path: Path) -> LocalFiles:
+    columns: dict[str, Any] = {role: key for role, key in GENERATED[task.family].columns.items() if role != "id"}
     if task.family == "multiple-choice":
+        # As they are published: a premise, and a key for each choice.
         keys = _keys(path)
-        names = [key for key in keys if key.startswith(("choice", "answer"))]
-        columns: dict[str, Any] = {"context": "context" if "context" in keys else "premise", "question": "question"}
-        columns |= {"choices": names, "label": "label"}
-    else:
-        columns = _KEYS[task.family]
+        apart = [key for key in keys if key.startswith(("choice", "answer")) and key not in columns["choices"]]
+        columns["context"] = "premise" if "premise" in keys else "context"
+        columns["choices"] = apart or columns["choices"]
     return LocalFiles.model_validate({"name": "own", "format": "jsonl", "files": {}, "columns": columns})
 
 

@@ -80,7 +80,8 @@ class _Renderer:
         if meaning.place:
             place = self._phrase(meaning.place, "obl", "place", "LOCATIVE")
             # Verb-final languages keep the verb last; the others put the place there.
-            ordered.insert(len(ordered) - 1 if self.language.order == "SOV" else len(ordered), place)
+            last = len(ordered) - 1 if self.language.order == "SOV" else len(ordered)
+            ordered.insert(0 if meaning.fronted else last, place)
         if meaning.opening:
             opening = meaning.opening
             pos, relation = ("SCONJ", "mark") if opening == "because" else ("CCONJ", "cc")

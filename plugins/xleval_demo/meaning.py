@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from xleval_demo import concepts
@@ -36,7 +36,10 @@ class Thing:
 
 @dataclass(frozen=True)
 class Meaning:
-    """One clause. `opening` is a connective to what came before; a question has a question word in a slot."""
+    """One clause. `opening` is a connective to what came before; a question has a question word in a slot.
+
+    `fronted` puts the place first, which says the same thing with another emphasis.
+    """
 
     verb: str
     subject: Thing
@@ -46,6 +49,17 @@ class Meaning:
     negated: bool = False
     opening: str | None = None
     question: bool = False
+    fronted: bool = False
+
+
+Slot = Literal["subject", "object", "place"]
+
+
+def put(meaning: Meaning, slot: Slot, thing: Thing) -> Meaning:
+    """The clause with another participant in a slot."""
+    if slot == "subject":
+        return replace(meaning, subject=thing)
+    return replace(meaning, object=thing) if slot == "object" else replace(meaning, place=thing)
 
 
 def draw_noun(chance: Chance, uppers: tuple[str, ...], adjective: float = 0.5) -> Thing:

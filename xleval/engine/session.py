@@ -23,7 +23,7 @@ from xleval.device import resolve_device
 from xleval.errors import UserError
 from xleval.tasks.family import family_of
 from xleval.tasks.features import Features
-from xleval.tasks.recent import blocks_of, rows_of
+from xleval.tasks.recent import blocks_of, kept_rows, rows_of
 
 if TYPE_CHECKING:
     from xleval.tasks.sources import Located
@@ -70,30 +70,28 @@ class Session:
         self._encoded: OrderedDict[tuple[Any, ...], Features] = OrderedDict()
 
     def encoded(self, task: TaskSpec, data: Located, hyper: Mapping[str, Any]) -> tuple[Sequence[Any], Features]:
-        """Rows of a split and their features, all at once: what training reads again and again."""
+        """Rows of a split and their features, all at once; those of the last splits are kept, for seeds share them."""
+        settings = tuple(hyper.get(key) for key in ("max_length", "stride", "question", "root"))
+        label_map = tuple(sorted(task.label_map.items()))
+        key = (task.family, tuple(task.labels), label_map, data.fingerprint, settings)
         rows = rows_of(task, data)
-        return rows, self._features(task, data, hyper, rows, 0)
+        if key not in self._encoded:
+            self._encoded[key] = self._features(task, rows, hyper)
+            while sum(len(kept.ids) for kept in self._encoded.values()) > _KEPT and len(self._encoded) > 2:
+                self._encoded.popitem(last=False)
+        self._encoded.move_to_end(key)
+        return rows, self._encoded[key]
 
     def blocks(
         self, task: TaskSpec, data: Located, hyper: Mapping[str, Any]
     ) -> Iterator[tuple[Sequence[Any], Features]]:
-        """The same a block of rows at a time."""
-        for number, rows in enumerate(blocks_of(task, data), start=1):
-            yield rows, self._features(task, data, hyper, rows, number)
+        """The same a block of rows at a time; of a split of several blocks nothing is kept."""
+        for rows in blocks_of(task, data):
+            whole = len(kept_rows(task, data)) == len(rows)
+            yield self.encoded(task, data, hyper) if whole else (rows, self._features(task, rows, hyper))
 
-    def _features(
-        self, task: TaskSpec, data: Located, hyper: Mapping[str, Any], rows: Sequence[Any], block: int
-    ) -> Features:
-        # The last ones are kept, for seeds share them.
-        settings = tuple(hyper.get(key) for key in ("max_length", "stride", "question", "root"))
-        label_map = tuple(sorted(task.label_map.items()))
-        key = (task.family, tuple(task.labels), label_map, data.fingerprint, settings, block)
-        if key not in self._encoded:
-            self._encoded[key] = family_of(task.family).features(rows, self.tokenizer, hyper)
-            while sum(len(kept.ids) for kept in self._encoded.values()) > _KEPT and len(self._encoded) > 2:
-                self._encoded.popitem(last=False)
-        self._encoded.move_to_end(key)
-        return self._encoded[key]
+    def _features(self, task: TaskSpec, rows: Sequence[Any], hyper: Mapping[str, Any]) -> Features:
+        return family_of(task.family).features(rows, self.tokenizer, hyper)
 
     # The model
 

@@ -45,6 +45,11 @@ def blocks_of(task: TaskSpec, data: Located) -> Iterator[Sequence[Any]]:
         block, number = following, number + 1
 
 
+def kept_rows(task: TaskSpec, data: Located) -> Sequence[Any]:
+    """The rows of a split if they are in memory, else none."""
+    return _recent.get(_key(task, data), ())
+
+
 def _key(task: TaskSpec, data: Located) -> tuple[Any, ...]:
     return data.fingerprint, tuple(task.labels), tuple(task.label_map.items())
 

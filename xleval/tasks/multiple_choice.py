@@ -12,8 +12,7 @@ import numpy as np
 
 from xleval.tasks.family import Hyper
 from xleval.tasks.features import Arrays, Ints, offsets_of
-from xleval.tasks.rows import ChoiceRow
-from xleval.tasks.sequence_classification import LabelFeatures, sequence_logits, tokenised
+from xleval.tasks.sequence_classification import LabelFeatures, SequenceClassification, sequence_logits, tokenised
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
 _SENTENCES = {"cause": "What was the cause?", "effect": "What was the effect?"}
 
 
-class MultipleChoice:
-    """One of several answers to a question about a text."""
+class MultipleChoice(SequenceClassification):
+    """One of several answers to a question about a text: a classification whose labels are the row's own choices."""
 
-    def features(self, rows: Sequence[ChoiceRow], tokenizer: Any, hyper: Hyper) -> LabelFeatures:
+    def features(self, rows: Sequence[Any], tokenizer: Any, hyper: Hyper) -> LabelFeatures:
         """Context and question are the first text of a pair, a choice the second."""
         sentences = _SENTENCES if hyper["question"] == "sentence" else {}
         asked = [f"{row.context} {sentences.get(row.question, row.question)}" for row in rows]
@@ -59,24 +58,9 @@ class MultipleChoice:
         table = torch.full(gold["filled"].shape, -torch.inf, device=logits.device)
         return table.masked_scatter(gold["filled"], logits)
 
-    def loss_sum(self, scores: Tensor, gold: Mapping[str, Tensor]) -> Tensor:
-        """Cross-entropy over the choices of each example, summed over examples."""
-        from torch.nn import functional
-
-        return functional.cross_entropy(scores, gold["labels"], reduction="sum")
-
-    def targets(self, features: LabelFeatures, indices: Ints) -> int:
-        """One an example."""
-        return len(indices)
-
-    def choose(self, scores: Tensor, gold: Mapping[str, Tensor], options: Hyper) -> list[int]:
-        """The choice with the highest logit, from 0."""
-        chosen: list[int] = scores.argmax(dim=-1).tolist()
-        return chosen
-
     def assemble(
-        self, chosen: Sequence[int], features: LabelFeatures, rows: Sequence[ChoiceRow], labels: Sequence[str]
-    ) -> list[int]:
+        self, chosen: Sequence[int], features: LabelFeatures, rows: Sequence[Any], labels: Sequence[str]
+    ) -> list[Any]:
         """Positions of choices."""
         return list(chosen)
 

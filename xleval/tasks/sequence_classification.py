@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from xleval.tasks.family import Hyper, through
 from xleval.tasks.features import Arrays, Features, Ints, flatten, offsets_of
-from xleval.tasks.rows import SequenceRow
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +26,7 @@ class LabelFeatures(Features):
 class SequenceClassification:
     """One label a text or pair of texts, from the first sub-word."""
 
-    def features(self, rows: Sequence[SequenceRow], tokenizer: Any, hyper: Hyper) -> LabelFeatures:
+    def features(self, rows: Sequence[Any], tokenizer: Any, hyper: Hyper) -> LabelFeatures:
         """Pairs are cut from the longer text first; segment ids are kept where the encoder has them."""
         texts = [row.text_a for row in rows]
         pairs = [row.text_b or "" for row in rows] if any(row.text_b is not None for row in rows) else None
@@ -72,8 +71,8 @@ class SequenceClassification:
         return chosen
 
     def assemble(
-        self, chosen: Sequence[int], features: LabelFeatures, rows: Sequence[SequenceRow], labels: Sequence[str]
-    ) -> list[str]:
+        self, chosen: Sequence[int], features: LabelFeatures, rows: Sequence[Any], labels: Sequence[str]
+    ) -> list[Any]:
         """Names of labels."""
         return [labels[label] for label in chosen]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xleval.errors import UserError
 from xleval.host import Host
-from xleval.hyperparameters import KNOWN, group, merged, parsed
+from xleval.hyperparameters import DEV_OPTIONS, KNOWN, group, merged, parsed
 
 
 @pytest.mark.parametrize("key", KNOWN)
@@ -72,7 +72,7 @@ def test_merging_changes_none_of_its_layers() -> None:
 
 def test_groups_part_all_hyperparameters() -> None:
     values = merged()
-    groups = {prefix: group(values, prefix) for prefix in ("la", "train", "engine")}
+    groups = {prefix: group(values, prefix) for prefix in ("la", "train", "eval", "engine")}
     assert sum(map(len, groups.values())) == len(KNOWN)
     assert groups["la"]["lr"] == values["la.lr"] != groups["train"]["lr"]
 
@@ -81,3 +81,13 @@ def test_what_ships_sets_only_known_hyperparameters() -> None:
     host = Host()
     for declared in (*host.tasks.values(), *host.suites.values()):
         assert merged(declared.hyperparameters)
+
+
+def test_a_family_has_only_what_means_something_for_it() -> None:
+    values = merged()
+    assert set(group(values, "eval", "dependency-parsing")) == {"decode"}
+    assert set(group(values, "eval", "question-answering")) == {"answer_length"}
+    assert group(values, "eval", "token-classification") == {}
+    assert {"stride", "root", "question", "head"}.isdisjoint(group(values, "train", "token-classification"))
+    assert "lr" in group(values, "train", "token-classification")
+    assert set(DEV_OPTIONS) == set(group(values, "eval"))

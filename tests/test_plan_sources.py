@@ -83,6 +83,7 @@ def test_parts_of_a_chain_are_shared_and_its_start_matters(host: Host, tmp_path:
         graph(host, tmp_path, tasks=["xcopa"], sources={"xcopa": "mnli+copa"})
 
 
+@pytest.mark.filterwarnings("ignore:.*expected 500 rows")
 def test_questions_of_xcopa_come_from_english_copa(host: Host, tmp_path: Path, choices: Path) -> None:
     found = graph(host, tmp_path, tasks=["xcopa"], languages=["tha"], data_dir=choices)
     data = found.cells[0].prediction.data

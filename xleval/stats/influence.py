@@ -17,8 +17,11 @@ def influence(counts: npt.NDArray[np.int64], gradient: Callable[[Floats], Floats
     micro-F1 (2·tp_i − F·(pred_i + gold_i)) / mean(pred + gold). Assumes independent items.
     Source: Efron & Tibshirani 1993, chapter 21 (the delta method by influence values).
     """
-    table = counts.astype(float)
-    return np.asarray(len(table) * ((table - table.mean(axis=0)) @ gradient(table.sum(axis=0))))
+    psi = np.zeros(len(counts))
+    for column, weight in zip(counts.T, gradient(counts.sum(axis=0).astype(float)), strict=True):
+        psi += weight * column  # by column: no copy of the whole table
+    psi -= psi.mean()
+    return psi * len(counts)
 
 
 def standard_error(counts: npt.NDArray[np.int64], gradient: Callable[[Floats], Floats]) -> float:

@@ -72,7 +72,8 @@ def test_merging_changes_none_of_its_layers() -> None:
 
 def test_groups_part_all_hyperparameters() -> None:
     values = merged()
-    groups = {prefix: group(values, prefix) for prefix in ("la", "train", "eval", "engine")}
+    prefixes = ("la", "ba", "ma", "fusion", "tune", "train", "full", "eval", "engine")
+    groups = {prefix: group(values, prefix) for prefix in prefixes}
     assert sum(map(len, groups.values())) == len(KNOWN)
     assert groups["la"]["lr"] == values["la.lr"] != groups["train"]["lr"]
 

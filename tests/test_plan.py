@@ -13,6 +13,7 @@ from xleval.host import Host
 from xleval.jobs import TaskAdapterJob
 from xleval.plan import Plan, plan
 from xleval.report.graph import as_dict
+from xleval.run import execute
 
 DEMO = {"tasks": ["demo-nli"], "backbone": "demo", "languages": ["qab", "qai"], "seeds": [1, 2]}
 
@@ -128,11 +129,14 @@ def test_text_decides_the_language_adapter(host: Host, tmp_path: Path) -> None:
 
 
 def test_no_adapter_and_no_text_names_both_remedies(host: Host, tmp_path: Path) -> None:
+    planned = graph(host, tmp_path, strategies=["madx"], tasks=["masakhaner"], languages=["luo"])  # can be looked at
+    assert planned.without_text == {"luo": "madx on masakhaner/luo"}
     with pytest.raises(UserError) as caught:
-        graph(host, tmp_path, strategies=["madx"], tasks=["xnli"], languages=["swa"])
-    assert "eng, swa" in str(caught.value)
+        execute(planned, host)
+    assert "luo (luo is needed by madx on masakhaner/luo)" in str(caught.value)
+    assert not (tmp_path / "out").exists()
     assert "--text-dir" in str(caught.value)
-    assert "--la eng=FOLDER" in str(caught.value)
+    assert "--la luo=FOLDER" in str(caught.value)
 
 
 def test_given_adapter_is_present_and_checked(host: Host, tmp_path: Path) -> None:
@@ -221,7 +225,7 @@ def test_json_has_the_documented_shape(host: Host, tmp_path: Path) -> None:
         "task_adapter": {"total": 2, "missing": 2},
         "prediction": {"total": 8, "missing": 8},
     }
-    assert data["cost"]["steps"] == {"language_adapter": 5, "task_adapter": 14}
+    assert data["cost"]["steps"] == {"language_adapter": 5, "fusion": 0, "backbone": 0, "task_adapter": 14}
     by_epochs = as_dict(graph(host, tmp_path, strategies=["la-none-tr"], seeds=[1]))
     assert by_epochs["cost"]["steps"]["task_adapter"] == 3 * 75  # 2,400 examples by 32, three epochs
     keys = {"kind", "fingerprint", "present", "used_by", "seed", "languages", "source"}

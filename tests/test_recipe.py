@@ -118,7 +118,8 @@ def test_every_builtin_strategy_is_pure_and_says_what_it_is() -> None:
 
 def test_parameters_are_the_fields_of_a_dataclass() -> None:
     assert parameters(Knobs()) == {"steps": 100, "share": 0.5, "last": False, "head": "auto", "ratio": "1:1"}
-    assert parameters(Host().strategies.get("madx")) == {}
+    assert parameters(Host().strategies.get("madx")) == {"adapter": "bottleneck"}
+    assert parameters(Host().strategies.get("full-ft")) == {}
 
 
 def test_parameters_are_parsed_by_their_types() -> None:
@@ -149,8 +150,8 @@ def test_a_wrong_parameter_is_named(given: dict[str, str], message: str) -> None
 
 
 def test_a_strategy_without_parameters_says_so() -> None:
-    with pytest.raises(UserError, match=r"'madx' has no parameter 'a' \(it has none"):
-        Host().choose_strategy("madx:a=1")
+    with pytest.raises(UserError, match=r"'full-ft' has no parameter 'a' \(it has none"):
+        Host().choose_strategy("full-ft:a=1")
 
 
 @pytest.mark.parametrize(

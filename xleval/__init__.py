@@ -22,24 +22,36 @@ hookimpl = pluggy.HookimplMarker("xleval")
 
 if TYPE_CHECKING:
     from xleval.backbones import Backbone as Backbone
+    from xleval.errors import UserError as UserError
     from xleval.experiment import Experiment as Experiment
     from xleval.languages import Language as Language
     from xleval.plan import plan as plan
+    from xleval.recipe import BA as BA
     from xleval.recipe import LA as LA
+    from xleval.recipe import MA as MA
     from xleval.recipe import NONE as NONE
+    from xleval.recipe import Fusion as Fusion
     from xleval.recipe import LanguageModule as LanguageModule
     from xleval.recipe import Recipe as Recipe
+    from xleval.recipe import TaskAdapter as TaskAdapter
+    from xleval.recipe import Tuned as Tuned
     from xleval.recipe import World as World
     from xleval.run import run as run
 
 _HOMES = {
+    "BA": "xleval.recipe",
     "Backbone": "xleval.backbones",
     "Experiment": "xleval.experiment",
+    "Fusion": "xleval.recipe",
     "LA": "xleval.recipe",
     "Language": "xleval.languages",
     "LanguageModule": "xleval.recipe",
+    "MA": "xleval.recipe",
     "NONE": "xleval.recipe",
     "Recipe": "xleval.recipe",
+    "TaskAdapter": "xleval.recipe",
+    "Tuned": "xleval.recipe",
+    "UserError": "xleval.errors",
     "World": "xleval.recipe",
     "plan": "xleval.plan",
     "run": "xleval.run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,30 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Hyperparameters = dict[str, int | float | str]
+
+
+class SuiteTable(_Strict):
+    """A published table that a suite stands for; what it leaves out is the suite's."""
+
+    paper: str
+    """Key of the paper among the reference rows."""
+    title: str
+    tasks: list[str] = Field(min_length=1)
+    strategies: dict[str, str] = Field(min_length=1)
+    """Name in the paper → strategy of the suite."""
+    metrics: dict[str, str] = Field(min_length=1)
+    """Metric in the paper → ours that counts the same; the first is the one that "Better" counts."""
+    baseline: str = ""
+    """The strategy, by its name in the paper, that "Better" compares with."""
+    languages: dict[str, list[str]] = {}
+    backbone: str = ""
+    seeds: list[int] = []
+    hyperparameters: Hyperparameters = {}
+    notes: list[str] = []
+    """What of the paper's setup differs in any run of xleval."""
+
+
 class Suite(_Strict):
     """Tasks that belong together, with the backbone, seeds and hyperparameters they are run with."""
 
@@ -26,8 +51,49 @@ class Suite(_Strict):
     languages: dict[str, list[str]] = {}
     backbone: str
     seeds: list[int] = [1, 2, 3]
-    hyperparameters: dict[str, int | float | str] = {}
+    hyperparameters: Hyperparameters = {}
+    strategies: list[str] = []
+    """What is run unless ``--strategy`` says otherwise."""
+    only: dict[str, list[str]] = {}
+    """Strategy → the tasks it is run on; one that is not here is run on all."""
+    task_hyperparameters: dict[str, Hyperparameters] = {}
+    """Task → what differs from ``hyperparameters``."""
+    sources: dict[str, str] = {}
+    """Task → source data set in place of the task's own."""
+    tables: dict[str, SuiteTable] = {}
+    """Key (``2a`` for Table 2(a)) → the published table that this part of the suite stands for."""
     citation: str = ""
+
+    def faults(self) -> Iterator[str]:
+        """Names that refer to nothing within the suite, each with its key."""
+        for key, names in (("tasks", self.tasks), ("strategies", self.strategies)):
+            for name in sorted({name for name in names if names.count(name) > 1}):
+                yield f"{key}: {name!r} stands there twice"
+        for key in ("task_hyperparameters", "sources"):
+            yield from _strangers(key, getattr(self, key), self.tasks, "tasks")
+        yield from _strangers("only", self.only, self.strategies, "strategies")
+        for strategy, tasks in self.only.items():
+            yield from _strangers(f"only.{strategy}", tasks, self.tasks, "tasks")
+            if not tasks:
+                yield f"only.{strategy}: name at least one task"
+        for name, table in self.tables.items():
+            yield from self._table_faults(f"tables.{name}", table)
+
+    def _table_faults(self, key: str, table: SuiteTable) -> Iterator[str]:
+        yield from _strangers(f"{key}.tasks", table.tasks, self.tasks, "tasks")
+        yield from _strangers(f"{key}.languages", table.languages, table.tasks, f"{key}.tasks")
+        for task, languages in table.languages.items():
+            if self.languages.get(task):
+                yield from _strangers(f"{key}.languages.{task}", languages, self.languages[task], f"languages.{task}")
+        if table.baseline:
+            yield from _strangers(f"{key}.baseline", [table.baseline], table.strategies, f"{key}.strategies")
+        for printed, strategy in table.strategies.items():
+            yield from _strangers(f"{key}.strategies.{printed}", [strategy], self.strategies, "strategies")
+            if strategy in self.only and not set(self.only[strategy]) & set(table.tasks):
+                yield (
+                    f"{key}.strategies.{printed}: `only` runs {strategy} on {', '.join(self.only[strategy])}, "
+                    "no task of this table"
+                )
 
 
 class Limit(_Strict):
@@ -49,13 +115,14 @@ class Limit(_Strict):
 class Experiment(_Strict):
     """All options of ``xleval run``. Everything has a default; paths are as given."""
 
-    strategies: list[str] = ["tlr-all-multi"]
+    strategies: list[str] = []
     suite: str | None = None
     tasks: list[str] = []
     languages: list[str] = []
     backbone: str | None = None
     seeds: list[int] = []
     sources: dict[str, str] = {}
+    source_languages: list[str] = []
     split: Literal["dev", "test"] | None = None
     treebanks: list[str] = []
     language_adapters: dict[str, str] = {}
@@ -77,17 +144,10 @@ class Experiment(_Strict):
     def _limit(cls, value: Any) -> Any:
         return Limit.parse(value) if isinstance(value, (int, str)) else value
 
-    @field_validator("strategies", "seeds", "tasks", "languages", "treebanks")
+    @field_validator("strategies", "seeds", "tasks", "languages", "treebanks", "source_languages")
     @classmethod
     def _once(cls, value: list[Any]) -> list[Any]:
         return list(dict.fromkeys(value))
-
-    @field_validator("strategies")
-    @classmethod
-    def _some(cls, value: list[str]) -> list[str]:
-        if not value:
-            raise ValueError("name at least one strategy")
-        return value
 
     def to_yaml(self) -> str:
         """The experiment as a file that ``-c`` reads back."""
@@ -114,6 +174,9 @@ def make_experiment(values: dict[str, Any]) -> Experiment:
 def load_suite(path: Path) -> Suite:
     """A suite's YAML file; raises UserError naming the file and the line or key."""
     suite: Suite = _validated(Suite, _read(path), path)
+    faults = list(suite.faults())
+    if faults:
+        raise UserError(f"{path}: " + "; ".join(faults))
     return suite
 
 
@@ -122,6 +185,14 @@ def _read(path: Path) -> dict[str, Any]:
         return read_mapping(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
+
+
+def _strangers(key: str, names: Iterable[str], known: Iterable[str], where: str) -> Iterator[str]:
+    known = list(known)
+    for name in names:
+        if name not in known:
+            have = f"`{where}` has {', '.join(known)}" if known else f"`{where}` is empty"
+            yield f"{key}: {name!r} is not there ({have}){nearest(name, known)}"
 
 
 def _validated(model: type[Any], values: dict[str, Any], path: Path | None) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xleval.errors import UserError
 from xleval.fingerprint import digest, files_digest
+from xleval.recipe import LA, LanguageModule, Tuned
 
 if TYPE_CHECKING:
     from xleval.languages import Language
@@ -31,19 +32,47 @@ class Job:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """What it stands on: made before it."""
+        return ()
+
+    @property
+    def label(self) -> str:
+        """Short description for progress bars and messages."""
+        return self.kind.replace("_", " ")
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        """Unlabelled text that it is trained on."""
+        return ()
+
 
 @dataclass(frozen=True, eq=False)
 class LanguageAdapterJob(Job):
-    """A language adapter: to be trained by MLM on ``text``, or given ready-made in ``folder``."""
+    """A language, bilingual or multilingual adapter: to be trained by MLM on ``texts``, or ready-made in ``folder``.
+
+    ``texts`` has one for each language of ``module``, in its order. ``origin`` says where a folder is from.
+    """
 
     kind: ClassVar[str] = "language_adapter"
-    language: str
+    module: LanguageModule
     hyper: Mapping[str, Any] = field(default_factory=dict)
-    text: Text | None = None
+    texts: tuple[Text, ...] = ()
     folder: Path | None = None
+    origin: str = ""
+
+    @property
+    def language(self) -> str:
+        """Its languages, joined by ``+``."""
+        return "+".join(self.module.languages)
+
+    @property
+    def label(self) -> str:
+        return f"LA {self.language}" if self.module.kind == "la" else str(self.module)
 
     @classmethod
-    def from_folder(cls, language: str, folder: Path, backbone: str) -> LanguageAdapterJob:
+    def from_folder(cls, language: str, folder: Path, backbone: str, origin: str = "") -> LanguageAdapterJob:
         """A ready-made adapter in the adapters library's format; its identity is its files.
 
         Raises:
@@ -57,15 +86,66 @@ class LanguageAdapterJob(Job):
             )
         files = files_digest(folder, ["adapter_config.json", "adapter.safetensors"])
         inputs = {"kind": "language_adapter", "backbone": backbone, "language": language, "files": files}
-        return cls(digest(inputs), language, {}, None, folder)
+        return cls(digest(inputs), LA(language), {}, (), folder, origin or str(folder))
+
+
+@dataclass(frozen=True, eq=False)
+class FusionJob(Job):
+    """A layer that fuses adapters: initialised, and where ``module.trained`` trained by MLM on ``texts`` in turn."""
+
+    kind: ClassVar[str] = "fusion"
+    module: LanguageModule
+    parts: tuple[LanguageAdapterJob, ...]
+    hyper: Mapping[str, Any]
+    texts: tuple[Text, ...] = ()
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        return self.parts
+
+    @property
+    def language(self) -> str:
+        """Its languages, joined by ``+``."""
+        return "+".join(self.module.languages)
+
+    @property
+    def label(self) -> str:
+        return str(self.module)
+
+
+#: What may stand under a task adapter.
+ModuleJob = LanguageAdapterJob | FusionJob
+
+
+@dataclass(frozen=True, eq=False)
+class BackboneJob(Job):
+    """The backbone after some MLM steps on one language, all of its weights trained."""
+
+    kind: ClassVar[str] = "backbone"
+    tuned: Tuned
+    hyper: Mapping[str, Any]
+    text: Text | None
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        return (self.text,) if self.text else ()
+
+    @property
+    def label(self) -> str:
+        return str(self.tuned)
+
+
+#: What task adapters and predictions stand on.
+Foundation = LanguageAdapterJob | FusionJob | BackboneJob
 
 
 @dataclass(frozen=True, eq=False)
 class TaskAdapterJob(Job):
-    """A task adapter trained on source-language data while cycling through language adapters.
+    """A task adapter trained on source-language data while cycling through language modules.
 
-    ``cycle``: step s stands on ``cycle[s mod len(cycle)]``; None is no language adapter. ``start``: the task
-    adapter that training goes on from, where a task learns from one data set after the other.
+    ``cycle``: step s stands on ``cycle[s mod len(cycle)]``; None is no module. ``start``: the task adapter that
+    training goes on from, where a task learns from one data set after the other. ``adapter``: its kind, one of
+    :data:`xleval.recipe.TASK_ADAPTERS`.
     """
 
     kind: ClassVar[str] = "task_adapter"
@@ -74,11 +154,16 @@ class TaskAdapterJob(Job):
     dev: Located
     hyper: Mapping[str, Any]
     seed: int
-    cycle: tuple[LanguageAdapterJob | None, ...]
-    dev_adapter: LanguageAdapterJob | None
+    cycle: tuple[ModuleJob | None, ...]
+    dev_module: ModuleJob | None
     drop_last: bool
     source_language: str
     start: TaskAdapterJob | None = None
+    adapter: str = "bottleneck"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        return tuple(dict.fromkeys(job for job in (*self.cycle, self.dev_module, self.start) if job is not None))
 
     @property
     def stages(self) -> tuple[TaskAdapterJob, ...]:
@@ -87,28 +172,53 @@ class TaskAdapterJob(Job):
 
     @property
     def label(self) -> str:
-        """Short description for progress bars."""
-        names = {adapter.language if adapter else "no LA" for adapter in self.cycle}
-        on = f"{len(names)} LAs" if len(names) > 1 else names.pop()
+        names = {module.label if module else "no LA" for module in self.cycle}
+        on = f"{len(names)} modules" if len(names) > 1 else names.pop()
         learned = f" from {self.train.dataset}" if self.start else ""
-        return f"TA {self.task.name}{learned} on {on}, seed {self.seed}"
+        if self.adapter == "full":
+            return f"backbone fine-tuned on {self.task.name}{learned}, seed {self.seed}"
+        kind = "" if self.adapter == "bottleneck" else f" ({self.adapter})"
+        return f"TA{kind} {self.task.name}{learned} on {on}, seed {self.seed}"
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionJob(Job):
-    """Predictions of one task adapter on one language's evaluation split; ``options`` is the group ``eval``."""
+    """Predictions of one task adapter on one language's evaluation split; ``options`` is the group ``eval``.
+
+    ``backbone``: the tuned backbone that predicts, if it is not the untouched one.
+    """
 
     kind: ClassVar[str] = "prediction"
     task: TaskSpec
     task_adapter: TaskAdapterJob
-    language_adapter: LanguageAdapterJob | None
+    module: ModuleJob | None
     data: Located
     options: Mapping[str, Any] = field(default_factory=dict)
+    backbone: BackboneJob | None = None
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        return tuple(job for job in (self.task_adapter, self.module, self.backbone) if job is not None)
 
     @property
     def splits(self) -> tuple[Located, ...]:
         """All labelled data that it depends on: of each training, and to evaluate."""
         return (*(data for stage in self.task_adapter.stages for data in (stage.train, stage.dev)), self.data)
+
+
+def in_order(jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """Jobs and everything that they need, each once, what is needed before what needs it."""
+    found: dict[Job, None] = {}
+
+    def visit(job: Job) -> None:
+        if job not in found:
+            for needed in job.needs:
+                visit(needed)
+            found[job] = None
+
+    for job in jobs:
+        visit(job)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -133,6 +243,8 @@ class Cell:
                 "train_on": [str(module) for module in recipe.train_on],
                 "dev_on": str(recipe.selected_on),
                 "drop_last": recipe.drop_last,
+                **({"adapter": recipe.adapter} if recipe.adapter != "bottleneck" else {}),
+                **({"tuned": str(recipe.tuned)} if recipe.tuned else {}),
             }
         )
 

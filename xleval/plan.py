@@ -6,16 +6,17 @@ task adapter share it, a second run finds everything present, and a new language
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from xleval.errors import UserError
 from xleval.experiment import Experiment
 from xleval.fingerprint import digest
-from xleval.hyperparameters import group, merged
-from xleval.jobs import Cell, Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
+from xleval.hyperparameters import group, of_task_adapter
+from xleval.jobs import Cell, Job, LanguageAdapterJob, ModuleJob, PredictionJob, TaskAdapterJob, in_order
+from xleval.modules import ModulePlanner
 from xleval.recipe import LanguageModule, Recipe
 from xleval.store import Store, default_store
 from xleval.world import Scope, resolve_scope
@@ -23,18 +24,21 @@ from xleval.world import Scope, resolve_scope
 if TYPE_CHECKING:
     from xleval.host import Host
     from xleval.languages import Language
-    from xleval.recipe import ChosenStrategy, World
+    from xleval.recipe import ChosenStrategy
     from xleval.tasks.spec import TaskSpec
 
 J = TypeVar("J", bound=Job)
 
-#: Raised when the meaning of a recipe or of training changes: older artifacts are then not reused.
-SEMANTICS = 1
+#: Order in which the kinds of artifacts are listed; each stands on those before it.
+_KINDS = ("language_adapter", "fusion", "backbone", "task_adapter", "prediction")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The graph. ``jobs`` by fingerprint, in an order in which they can be made; ``cells`` to evaluate."""
+    """The graph. ``jobs`` by fingerprint, in an order in which they can be made; ``cells`` to evaluate.
+
+    ``without_text``: code of a language that has neither a trained adapter nor text to train one → who needs it.
+    """
 
     experiment: Experiment
     scope: Scope
@@ -42,6 +46,7 @@ class Plan:
     jobs: Mapping[str, Job]
     cells: tuple[Cell, ...]
     used_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without_text: Mapping[str, str] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> list[Job]:
         """Jobs of one kind, in graph order."""
@@ -53,114 +58,148 @@ class Plan:
             return True
         return self.store.has(job.kind, job.fingerprint)
 
+    def check_text(self) -> None:
+        """Refuses a graph that cannot be made.
+
+        Raises:
+            UserError: languages without adapter and text, who needs them, and what to do.
+        """
+        if not self.without_text:
+            return
+        missing = list(self.without_text)
+        where = self.experiment.text_dir or "DIR"
+        raise UserError(
+            f"no language adapter and no text to train one for: {', '.join(missing)} ({missing[0]} is needed by "
+            f"{self.without_text[missing[0]]}). Either put unlabelled text at {where}/{missing[0]}/*.txt "
+            f"(--text-dir {where}), or give trained adapters with --la {missing[0]}=FOLDER (a folder of the adapters "
+            "library). To leave languages out of the experiment, name those you want with --language."
+        )
+
 
 def plan(experiment: Experiment, host: Host | None = None) -> Plan:
     """The graph of an experiment. Reads specs and hashes local data; trains and downloads nothing.
 
     Raises:
-        UserError: unknown names; a language adapter with neither weights nor text; missing data files.
+        UserError: unknown names; what a strategy says cannot be; missing data files.
     """
-    if host is None:
-        from xleval.host import Host
-
-        host = Host()
+    host = host or _new_host()
     scope = resolve_scope(experiment, host)
-    return _Planner(experiment, scope, host).plan()
+    planner = _Planner(scope, host)
+    cells = [
+        cell
+        for task in scope.tasks.values()
+        for chosen in scope.strategies
+        if scope.runs(task, chosen)
+        for cell in planner.cells(task, chosen)
+    ]
+    users: dict[str, dict[str, None]] = {}
+    needed_by: dict[str, str] = {}
+    for cell in cells:
+        for job in in_order([cell.prediction]):
+            users.setdefault(job.fingerprint, {})[cell.strategy.label] = None
+            for code in planner.modules.without_text(job):
+                needed_by.setdefault(code, f"{cell.strategy.label} on {cell.task.name}/{cell.language.code}")
+    used_by = {fingerprint: tuple(labels) for fingerprint, labels in users.items()}
+    return _plan(experiment, scope, in_order(cell.prediction for cell in cells), cells, used_by, needed_by)
+
+
+def plan_modules(experiment: Experiment, modules: Iterable[LanguageModule], host: Host | None = None) -> Plan:
+    """A graph without cells that makes language modules alone; raises as :func:`plan`."""
+    host = host or _new_host()
+    scope = resolve_scope(experiment, host, needs_tasks=False)
+    planner = ModulePlanner(scope, host)
+    jobs = in_order(job for job in map(planner.job, modules) if job is not None)
+    needed_by = {code: "this command" for job in jobs for code in planner.without_text(job)}
+    return _plan(experiment, scope, jobs, [], {}, needed_by)
+
+
+def _plan(
+    experiment: Experiment, scope: Scope, jobs: Iterable[Job], cells: list[Cell],
+    used_by: Mapping[str, tuple[str, ...]], needed_by: Mapping[str, str],
+) -> Plan:  # fmt: skip
+    ordered = {job.fingerprint: job for job in sorted(jobs, key=lambda job: _KINDS.index(job.kind))}
+    store = Store(experiment.store or default_store())
+    return Plan(experiment, scope, store, ordered, tuple(cells), used_by, needed_by)
+
+
+def _new_host() -> Host:
+    from xleval.host import Host
+
+    return Host()
 
 
 class _Planner:
-    def __init__(self, experiment: Experiment, scope: Scope, host: Host) -> None:
-        self.experiment, self.scope, self.host = experiment, scope, host
-        self.strategies = [host.choose_strategy(text) for text in experiment.strategies]
-        self.backbone = scope.backbone.fingerprint
-        self.base: dict[str, Any] = {"semantics": SEMANTICS, "backbone": self.backbone, "precision": scope.precision}
+    def __init__(self, scope: Scope, host: Host) -> None:
+        self.scope, self.host = scope, host
+        self.modules = ModulePlanner(scope, host)
         self.jobs: dict[str, Job] = {}
-        self.users: dict[str, dict[str, None]] = {}
-        self.without_text: dict[str, None] = {}
-        self._language_job = lru_cache(maxsize=None)(self._make_language_job)
+        self._source_data = cache(scope.source_data_of)
+        self._target = cache(scope.target_of)
 
-    def plan(self) -> Plan:
-        cells = [
-            cell
-            for task in self.scope.tasks.values()
-            for chosen in self.strategies
-            for cell in self._cells(task, chosen)
-        ]
-        if self.without_text:
-            self._refuse_without_text()
-        order = {"language_adapter": 0, "task_adapter": 1, "prediction": 2}
-        jobs = dict(sorted(self.jobs.items(), key=lambda item: order[item[1].kind]))
-        used_by = {fingerprint: tuple(users) for fingerprint, users in self.users.items()}
-        store = Store(self.experiment.store or default_store())
-        return Plan(self.experiment, self.scope, store, jobs, tuple(cells), used_by)
-
-    def _cells(self, task: TaskSpec, chosen: ChosenStrategy) -> list[Cell]:
-        world = self.scope.world(task)
-        recipes = {lang: self._recipe(chosen, task, lang, world) for lang in self.scope.languages[task.name]}
+    def cells(self, task: TaskSpec, chosen: ChosenStrategy) -> list[Cell]:
+        recipes = {language: self._recipe(chosen, task, language) for language in self.scope.languages[task.name]}
         shared = len({(recipe.train_on, recipe.drop_last) for recipe in recipes.values()}) == 1
+        options = group(self.scope.hyperparameters(task), "eval", task.family)
         cells = []
         for language, recipe in recipes.items():
-            located = self.scope.target(task, language)
-            for seed in self.scope.seeds:
-                adapter = self._task_adapter(task, recipe, seed)
-                infer = self._language_adapter(recipe.infer_on)
-                options = group(self._hyper(task), "eval", task.family)
-                prediction = self._add(
-                    PredictionJob(
-                        fingerprint=digest(
-                            {
-                                **self.base,
-                                "kind": "prediction",
-                                "task_adapter": adapter.fingerprint,
-                                "language_adapter": infer.fingerprint if infer else None,
-                                "data": located.fingerprint,
-                                "label_map": dict(task.label_map),
-                                **({"options": options} if options else {}),
-                            }
-                        ),
-                        task=task,
-                        task_adapter=adapter,
-                        language_adapter=infer,
-                        data=located,
-                        options=options,
-                    )
-                )
-                for job in (*adapter.stages, prediction, infer, *adapter.cycle, adapter.dev_adapter):
-                    if job is not None:
-                        self.users.setdefault(job.fingerprint, {})[chosen.label] = None
+            where = f"strategy {chosen.label!r} (plugin {chosen.plugin}) on {task.name}/{language.code}"
+            data = self._target(task.name, language.code)
+            try:
+                infer = self.modules.job(recipe.infer_on)
+                backbone = self.modules.tuned(recipe.tuned) if recipe.tuned else None
+                adapters = [self._task_adapter(task, recipe, seed) for seed in self.scope.seeds]
+            except UserError as error:
+                raise UserError(f"{where}: {error}") from None
+            for seed, adapter in zip(self.scope.seeds, adapters, strict=True):
+                inputs = {
+                    **self.modules.base,
+                    "kind": "prediction",
+                    "task_adapter": adapter.fingerprint,
+                    "language_adapter": infer.fingerprint if infer else None,
+                    "data": data.fingerprint,
+                    "label_map": dict(task.label_map),
+                    **({"options": options} if options else {}),
+                    **({"tuned": backbone.fingerprint} if backbone else {}),
+                }
+                job = PredictionJob(digest(inputs), task, adapter, infer, data, options, backbone)
                 scope = "shared" if shared else "per-target"
-                cells.append(Cell(chosen, task, language, seed, recipe, prediction, scope))
+                cells.append(Cell(chosen, task, language, seed, recipe, self._once(job), scope))
         return cells
 
-    def _recipe(self, chosen: ChosenStrategy, task: TaskSpec, language: Language, world: World) -> Recipe:
+    def _recipe(self, chosen: ChosenStrategy, task: TaskSpec, language: Language) -> Recipe:
+        """What a strategy says, asked twice: a recipe that changes would train one thing and record another."""
+        where = f"strategy {chosen.label!r} (plugin {chosen.plugin}) on {task.name}/{language.code}"
+        world = self.scope.world(task)
         try:
-            recipe = chosen.strategy.recipe(task, language, world)
-        except UserError:
-            raise
+            recipe, again = (chosen.strategy.recipe(task, language, world) for _ in range(2))
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
         except Exception as error:
-            raise UserError(
-                f"strategy {chosen.label!r} (plugin {chosen.plugin}) failed on {task.name}/{language.code}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            raise UserError(f"{where} failed: {type(error).__name__}: {error}") from error
         if not isinstance(recipe, Recipe):
+            raise UserError(f"{where} gave {type(recipe).__name__} in place of a Recipe")
+        if recipe != again:
             raise UserError(
-                f"strategy {chosen.label!r} (plugin {chosen.plugin}) gave {type(recipe).__name__} for "
-                f"{task.name}/{language.code} in place of a Recipe"
+                f"{where} gave two different recipes for the same arguments; a recipe must depend on its arguments "
+                "alone (no random choice, clock, file or order of a set)"
             )
-        return recipe
+        try:
+            return self.modules.canonical(recipe)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
 
     def _task_adapter(self, task: TaskSpec, recipe: Recipe, seed: int) -> TaskAdapterJob:
         """The training on the task's source data; where that is a chain, of its last part, which stands on the rest."""
         scope = self.scope
-        hyper = group(self._hyper(task), "train", task.family)
+        hyper = of_task_adapter(scope.hyperparameters(task), task.family, recipe.adapter)
         if hyper.get("head") == "auto":
             hyper["head"] = scope.backbone.head
-        cycle = tuple(self._language_adapter(module) for module in recipe.train_on)
-        dev_adapter = self._language_adapter(recipe.selected_on)
+        cycle = tuple(map(self.modules.job, recipe.train_on))
+        dev_module = self.modules.job(recipe.selected_on)
         job: TaskAdapterJob | None = None
-        for train, dev in scope.source_data(task):
+        for train, dev in self._source_data(task.name):
             inputs = {
-                **self.base,
+                **self.modules.base,
                 "kind": "task_adapter",
                 "family": task.family,
                 "labels": list(task.labels),
@@ -169,12 +208,13 @@ class _Planner:
                 "dev": dev.fingerprint,
                 "hyperparameters": hyper,
                 "seed": seed,
-                "cycle": [adapter.fingerprint if adapter else None for adapter in cycle],
-                "dev_on": dev_adapter.fingerprint if dev_adapter else None,
+                "cycle": [_identity(module) for module in cycle],
+                "dev_on": _identity(dev_module),
                 "drop_last": recipe.drop_last,
                 **({"start": job.fingerprint} if job else {}),
+                **({"adapter": recipe.adapter} if recipe.adapter != "bottleneck" else {}),
             }
-            job = self._add(
+            job = self._once(
                 TaskAdapterJob(
                     fingerprint=digest(inputs),
                     task=task,
@@ -183,54 +223,19 @@ class _Planner:
                     hyper=hyper,
                     seed=seed,
                     cycle=cycle,
-                    dev_adapter=dev_adapter,
+                    dev_module=dev_module,
                     drop_last=recipe.drop_last,
                     source_language=scope.source_language(task).code,
                     start=job,
+                    adapter=recipe.adapter,
                 )
             )
         assert job is not None
         return job
 
-    def _language_adapter(self, module: LanguageModule) -> LanguageAdapterJob | None:
-        if module.kind == "none":
-            return None
-        if module.kind != "la" or len(module.languages) != 1:
-            raise UserError(f"this version of xleval trains no module of kind {module.kind!r} ({module})")
-        return self._language_job(module.languages[0])
-
-    def _make_language_job(self, code: str) -> LanguageAdapterJob:
-        language = self.host.languages.get(code)
-        folder = self.scope.language_adapters.get(language.code)
-        if folder is not None:
-            return self._add(LanguageAdapterJob.from_folder(language.code, folder, self.backbone))
-        text = self.scope.text(language)
-        if text is None:
-            self.without_text[language.code] = None
-        hyper = group(self._hyper(None), "la")
-        inputs = {
-            **self.base,
-            "kind": "language_adapter",
-            "language": language.code,
-            "text": text.fingerprint if text else None,
-            "hyperparameters": hyper,
-        }
-        return self._add(LanguageAdapterJob(digest(inputs), language.code, hyper, text))
-
-    def _hyper(self, task: TaskSpec | None) -> dict[str, Any]:
-        suite = self.scope.suite.hyperparameters if self.scope.suite else {}
-        own = {k: v for k, v in task.hyperparameters.items() if k.startswith("train.")} if task else {}
-        return merged(own, suite, self.experiment.set)
-
-    def _add(self, job: J) -> J:
+    def _once(self, job: J) -> J:
         return cast(J, self.jobs.setdefault(job.fingerprint, job))
 
-    def _refuse_without_text(self) -> None:
-        missing = list(self.without_text)
-        where = self.experiment.text_dir or "DIR"
-        raise UserError(
-            f"no language adapter and no text to train one for: {', '.join(missing)}. Either put unlabelled "
-            f"text at {where}/{missing[0]}/*.txt (--text-dir {where}), or give trained adapters with "
-            f"--la {missing[0]}=FOLDER (a folder of the adapters library). To leave languages out of the "
-            "experiment, name those you want with --language."
-        )
+
+def _identity(job: ModuleJob | None) -> str | None:
+    return job.fingerprint if job else None

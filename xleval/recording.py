@@ -11,7 +11,7 @@ from xleval.events import CellFinished, Emit
 from xleval.executors import Outcome
 from xleval.fingerprint import file_digest
 from xleval.interrupt import shielded
-from xleval.jobs import Cell, LanguageAdapterJob, PredictionJob
+from xleval.jobs import Cell, FusionJob, LanguageAdapterJob, ModuleJob, PredictionJob
 from xleval.plan import Plan
 from xleval.predictions import PREDICTIONS, read_predictions
 from xleval.records import SCHEMA, Key, Record, Results, cell_key, item_ids_digest
@@ -79,7 +79,7 @@ class Recorder:
     def _run_record(self, cell: Cell) -> Record:
         adapter, graph = cell.prediction.task_adapter, self.graph
         manifest = graph.store.manifest(adapter.kind, adapter.fingerprint) if graph.present(adapter) else {}
-        language_adapters = dict.fromkeys(job for job in (*adapter.cycle, adapter.dev_adapter) if job)
+        modules = dict.fromkeys(job for job in (*adapter.cycle, adapter.dev_module) if job)
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -95,8 +95,13 @@ class Recorder:
             },
             "backbone": graph.scope.backbone.identity,
             "adapters": [
-                *(_language_adapter(job, graph) for job in language_adapters),
-                {"role": "task", "id": f"sha256:{adapter.fingerprint}", "sha256": _weights(manifest)},
+                *(_module(job, graph) for job in modules),
+                {
+                    "role": "task",
+                    "kind": adapter.adapter,
+                    "id": f"sha256:{adapter.fingerprint}",
+                    "sha256": _weights(manifest),
+                },
             ],
             "source_lang": adapter.source_language,
             "source": [
@@ -126,7 +131,7 @@ def key_of(cell: Cell, graph: Plan) -> Key:
 def about_cell(cell: Cell, graph: Plan) -> Record:
     """The part of an ``eval`` record that is known before anything runs."""
     data, limit = cell.prediction.data, graph.experiment.limit
-    infer = cell.prediction.language_adapter
+    infer, tuned = cell.prediction.module, cell.prediction.backbone
     return {
         "type": "eval",
         "schema": SCHEMA,
@@ -138,19 +143,26 @@ def about_cell(cell: Cell, graph: Plan) -> Record:
         "split": data.split,
         "language": cell.language.code,
         "limit": {"examples": limit.examples, "seed": limit.seed} if limit else None,
-        "infer_on": _language_adapter(infer, graph) if infer else None,
+        "infer_on": _module(infer, graph) if infer else None,
+        **({"tuned_backbone": {"module": str(tuned.tuned), "id": f"sha256:{tuned.fingerprint}"}} if tuned else {}),
         "provenance": "self-reported",
     }
 
 
-def _language_adapter(job: LanguageAdapterJob, graph: Plan) -> Record:
-    if job.folder is not None:
-        weights: str | None = file_digest(job.folder / "adapter.safetensors")
-    else:
-        weights = _weights(graph.store.manifest(job.kind, job.fingerprint) if graph.present(job) else {})
-    return {"role": "language", "lang": job.language, "id": f"sha256:{job.fingerprint}", "sha256": weights}
+def _module(job: ModuleJob, graph: Plan) -> Record:
+    found = {"role": "language", "lang": job.language, "module": str(job.module), "id": f"sha256:{job.fingerprint}"}
+    if isinstance(job, LanguageAdapterJob) and job.folder is not None:
+        return {**found, "source": job.origin, "sha256": file_digest(job.folder / ADAPTER)}
+    manifest = graph.store.manifest(job.kind, job.fingerprint) if graph.present(job) else {}
+    parts = [_module(part, graph) for part in job.parts] if isinstance(job, FusionJob) else []
+    return {**found, "sha256": _weights(manifest), **({"parts": parts} if parts else {})}
+
+
+#: File with an artifact's weights, whichever it has.
+ADAPTER = "adapter.safetensors"
+_WEIGHTS = (ADAPTER, "model_adapter_fusion.safetensors", "encoder.safetensors")
 
 
 def _weights(manifest: Any) -> str | None:
-    entry = manifest.get("files", {}).get("adapter.safetensors")
-    return entry["sha256"] if entry else None
+    files = manifest.get("files", {})
+    return next((files[name]["sha256"] for name in _WEIGHTS if name in files), None)

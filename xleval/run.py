@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ from xleval.errors import UserError
 from xleval.events import Emit, Notice, RunFinished, RunStarted
 from xleval.executors import Setting, Work
 from xleval.experiment import make_experiment
-from xleval.hyperparameters import group, merged
-from xleval.jobs import Cell, Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
+from xleval.hyperparameters import group
+from xleval.jobs import Cell, Foundation, Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob, in_order
 from xleval.plan import Plan, plan
 from xleval.recording import Recorder, key_of
 from xleval.records import Record, Results
@@ -59,12 +59,13 @@ def execute(graph: Plan, host: Host) -> Finished:
     for text in graph.scope.notices:
         host.emit(Notice(text))
     if pending:
+        graph.check_text()
         results.check_writable()
         graph.store.check_writable()
-        check_data(pending)
         work = missing_work(graph, pending, host.emit)
+        check_data(pending)
         counts = {
-            "language_adapter": len(work.language_adapters),
+            **Counter(job.kind for job in work.foundations),
             "task_adapter": sum(not graph.present(job) for cohort in work.cohorts for job in cohort),
             "prediction": sum(map(len, work.predictions.values())),
         }
@@ -103,13 +104,12 @@ def _finished(graph: Plan, results: Results) -> Finished:
 def setting(graph: Plan) -> Setting:
     """What the executor needs besides the jobs."""
     experiment, scope = graph.experiment, graph.scope
-    suite = scope.suite.hyperparameters if scope.suite else {}
     return Setting(
         backbone=scope.backbone,
         device=experiment.device,
         precision=scope.precision,
         store=graph.store.root,
-        engine=group(merged(suite, experiment.set), "engine"),
+        engine=group(scope.hyperparameters(None), "engine"),
         offline=experiment.offline,
     )
 
@@ -143,11 +143,39 @@ def check_data(cells: Sequence[Cell]) -> None:
 
 
 def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
-    """What has to be made for some cells; damaged artifacts count as missing and are moved aside."""
+    """What has to be made for some cells; damaged artifacts count as missing and are moved aside.
+
+    Raises:
+        UserError: a language without adapter and text.
+    """
+    graph.check_text()
+    missing = _missing_in(graph, emit)
+    predictions: dict[str, list[PredictionJob]] = defaultdict(list)
+    wanted: dict[Job, None] = {}
+    for job in dict.fromkeys(cell.prediction for cell in cells):
+        if missing(job):
+            predictions[job.task_adapter.fingerprint].append(job)
+            wanted[job.task_adapter] = None  # with predictions to make, though it may be in the store
+            wanted |= dict.fromkeys(_missing_under(job, missing))
+    return Work(
+        tuple(job for job in in_order(wanted) if job in wanted and isinstance(job, Foundation)),
+        _cohorts(job for job in in_order(wanted) if job in wanted and isinstance(job, TaskAdapterJob)),
+        {fingerprint: tuple(found) for fingerprint, found in predictions.items()},
+    )
+
+
+def missing_modules(graph: Plan, emit: Emit) -> Work:
+    """What has to be made for a graph without cells; raises as :func:`missing_work`."""
+    graph.check_text()
+    missing = _missing_in(graph, emit)
+    return Work(tuple(job for job in graph.jobs.values() if isinstance(job, Foundation) and missing(job)))
+
+
+def _missing_in(graph: Plan, emit: Emit) -> Callable[[Job], bool]:
     intact: dict[str, bool] = {}
 
-    def missing(job: Job | None) -> bool:
-        if job is None or (isinstance(job, LanguageAdapterJob) and job.folder is not None):
+    def missing(job: Job) -> bool:
+        if isinstance(job, LanguageAdapterJob) and job.folder is not None:
             return False
         if job.fingerprint not in intact:
             there = graph.store.has(job.kind, job.fingerprint)
@@ -160,28 +188,19 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
                 )
         return not intact[job.fingerprint]
 
-    predictions: dict[str, dict[str, PredictionJob]] = defaultdict(dict)
-    task_adapters: dict[str, TaskAdapterJob] = {}
-    language_adapters: dict[str, LanguageAdapterJob] = {}
-    for cell in cells:
-        job, adapter = cell.prediction, cell.prediction.task_adapter
-        if not missing(job):
-            continue
-        predictions[adapter.fingerprint][job.fingerprint] = job
-        needed = [job.language_adapter]
-        if missing(adapter):
-            needed += [*adapter.cycle, adapter.dev_adapter]
-            # Earlier parts of a chain come before what goes on from them.
-            task_adapters |= {stage.fingerprint: stage for stage in adapter.stages[:-1] if missing(stage)}
-        task_adapters[adapter.fingerprint] = adapter
-        for language_adapter in needed:
-            if language_adapter is not None and missing(language_adapter):
-                language_adapters[language_adapter.fingerprint] = language_adapter
+    return missing
+
+
+def _missing_under(job: Job, missing: Callable[[Job], bool]) -> Iterator[Job]:
+    """What has to be made for a job, and for that in turn."""
+    for needed in job.needs:
+        if missing(needed):
+            yield needed
+            yield from _missing_under(needed, missing)
+
+
+def _cohorts(jobs: Iterable[TaskAdapterJob]) -> tuple[tuple[TaskAdapterJob, ...], ...]:
     cohorts: dict[str, list[TaskAdapterJob]] = defaultdict(list)
-    for adapter in task_adapters.values():
-        cohorts[adapter.train.fingerprint + adapter.dev.fingerprint].append(adapter)
-    return Work(
-        tuple(language_adapters.values()),
-        tuple(tuple(cohort) for cohort in cohorts.values()),
-        {fingerprint: tuple(found.values()) for fingerprint, found in predictions.items()},
-    )
+    for job in jobs:
+        cohorts[job.train.fingerprint + job.dev.fingerprint].append(job)
+    return tuple(tuple(cohort) for cohort in cohorts.values())

@@ -6,21 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xleval.backbones import Backbone, resolve_backbone
 from xleval.device import resolve_precision
 from xleval.errors import UserError
 from xleval.experiment import Experiment, Suite
+from xleval.hyperparameters import merged
 from xleval.recipe import World
-from xleval.tasks.sources import DataOptions, Located, locate, locate_folder
+from xleval.tasks.sources import DataOptions, Located, locate, locate_folder, pooled
 from xleval.tasks.texts import Text, find_text
 
 if TYPE_CHECKING:
     from xleval.host import Host
     from xleval.languages import Language
+    from xleval.recipe import ChosenStrategy
     from xleval.tasks.spec import SourceSpec, TaskSpec
 
+DEFAULT_STRATEGY = "tlr-all-multi"
 DEFAULT_SUITE = "demo"
 #: All tasks of the demo: what a task of the demo outside of the default suite implies.
 FULL_SUITE = "demo-full"
@@ -45,6 +48,7 @@ class Scope:
     precision: str
     language_adapters: Mapping[str, Path]
     treebanks: Mapping[str, str] = field(default_factory=dict)
+    source_languages: tuple[Language, ...] = ()
     notices: tuple[str, ...] = ()
 
     @cached_property
@@ -69,13 +73,48 @@ class Scope:
         questions = self.host.sources.get(task.question_from) if task.question_from else None
         return locate(task, language.code, split, self.options, self.host.providers, questions)
 
+    @cached_property
+    def strategies(self) -> tuple[ChosenStrategy, ...]:
+        """What was asked for, else the suite's, else the default; with parameters."""
+        names = self.experiment.strategies or (self.suite.strategies if self.suite else []) or [DEFAULT_STRATEGY]
+        return tuple(self.host.choose_strategy(text) for text in dict.fromkeys(names))
+
+    def runs(self, task: TaskSpec, strategy: ChosenStrategy) -> bool:
+        """Whether a strategy is run on a task: a suite may name the tasks of one."""
+        only = self.suite.only.get(strategy.label) if self.suite else None
+        return only is None or task.name in only
+
+    def hyperparameters(self, task: TaskSpec | None) -> dict[str, Any]:
+        """All hyperparameters of a task (None: of language modules) by precedence."""
+        suite, own = self.suite, {}
+        if task is not None:
+            own = {key: value for key, value in task.hyperparameters.items() if key.startswith("train.")}
+        of_suite = suite.hyperparameters if suite else {}
+        of_task = suite.task_hyperparameters.get(task.name, {}) if suite and task else {}
+        return merged(own, of_suite, of_task, self.experiment.set)
+
     def source_language(self, task: TaskSpec) -> Language:
-        """The language of the task's labelled training data."""
+        """The language of the task's labelled training data; of several, the first."""
+        if self.source_languages:
+            return self.source_languages[0]
         source = self._sources(task)[-1]
         return self.host.languages.get(task.source_language if isinstance(source, Path) else source.language)
 
+    def target_of(self, task: str, language: str) -> Located:
+        """:meth:`target` by name and code."""
+        return self.target(self.tasks[task], self.host.languages.get(language))
+
+    def source_data_of(self, task: str) -> tuple[tuple[Located, Located], ...]:
+        """:meth:`source_data` by name."""
+        return self.source_data(self.tasks[task])
+
     def source_data(self, task: TaskSpec) -> tuple[tuple[Located, Located], ...]:
-        """Train and dev split of the task's source data, or of each of a chain: the task's own, or ``--source``'s."""
+        """Train and dev split of the task's source data, or of each of a chain: the task's own, or ``--source``'s.
+
+        With ``--source-language`` the task's own data in that language, or pooled from several.
+        """
+        if self.source_languages:
+            return ((self._pooled(task, "train"), self._pooled(task, "dev")),)
         found = []
         options = replace(self.options, treebanks={})
         for source in self._sources(task):
@@ -91,8 +130,17 @@ class Scope:
         """Unlabelled text of a language, or None."""
         return find_text(language, self.experiment.text_dir, self.host.providers)
 
+    def _pooled(self, task: TaskSpec, split: str) -> Located:
+        parts = []
+        for language in self.source_languages:
+            try:
+                parts.append(locate(task, language.code, split, self.options, self.host.providers))
+            except UserError as error:
+                raise UserError(f"--source-language {language.code}: {error}") from None
+        return pooled(parts)
+
     def _sources(self, task: TaskSpec) -> tuple[SourceSpec | Path, ...]:
-        given = self.experiment.sources.get(task.name)
+        given = self.experiment.sources.get(task.name) or (self.suite.sources.get(task.name) if self.suite else None)
         if given is not None and (Path(given).is_dir() or "/" in given):
             return (Path(given),)
         found = tuple(self.host.sources.get(name.strip()) for name in (given or task.source).split("+"))
@@ -107,17 +155,22 @@ class Scope:
         return found
 
 
-def resolve_scope(experiment: Experiment, host: Host) -> Scope:
-    """Every name of the experiment resolved.
+def resolve_scope(experiment: Experiment, host: Host, *, needs_tasks: bool = True) -> Scope:
+    """Every name of the experiment resolved. ``needs_tasks=False``: a named backbone needs no suite and no task.
 
     Raises:
         UserError: unknown names, with the nearest known ones.
     """
-    suite = _suite(experiment, host)
+    alone = not needs_tasks and experiment.backbone and not experiment.tasks and not experiment.suite
+    suite = None if alone else _suite(experiment, host)
     names = experiment.tasks or (suite.tasks if suite else [])
     for name in experiment.sources:
         if name not in names:
             raise UserError(f"--source {name}=…: {name!r} is not among the tasks of this run ({', '.join(names)})")
+        if experiment.source_languages:
+            raise UserError(
+                f"--source {name}=… and --source-language: give one, both say what task adapters learn from"
+            )
     tasks = {name: host.tasks.get(name) for name in names}
     world_tasks = {name: host.tasks.get(name) for name in suite.tasks} if suite else tasks
     backbone = resolve_backbone(
@@ -156,6 +209,7 @@ def resolve_scope(experiment: Experiment, host: Host) -> Scope:
         precision=resolve_precision(experiment.precision, experiment.device),
         language_adapters=adapters,
         treebanks=treebanks,
+        source_languages=tuple(dict.fromkeys(map(host.languages.get, experiment.source_languages))),
         notices=tuple(notices),
     )
 

@@ -13,6 +13,7 @@ import pytest
 from xleval.backbones import Backbone
 from xleval.hyperparameters import group, merged
 from xleval.jobs import LanguageAdapterJob, TaskAdapterJob
+from xleval.recipe import LA
 from xleval.tasks.sources import SequenceRow, TokenRow
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -51,9 +52,12 @@ class ToyData:
 
 @dataclass(frozen=True)
 class ToyText:
+    """Stands for a language's text."""
+
     fingerprint: str
     origin: str
     made: tuple[str, ...]
+    language: str = "swa"
 
     def lines(self) -> list[str]:
         return list(self.made)
@@ -130,7 +134,7 @@ def settings() -> dict[str, Any]:
 def job(language_adapters: dict[str, Path]) -> TaskAdapterJob:
     """Training on toy pairs while cycling over two language adapters, last layer dropped."""
     adapters = tuple(
-        LanguageAdapterJob(code * 20, code, {}, None, folder) for code, folder in language_adapters.items()
+        LanguageAdapterJob(code * 20, LA(code), {}, (), folder) for code, folder in language_adapters.items()
     )
     hyper = group(
         merged(
@@ -146,7 +150,7 @@ def job(language_adapters: dict[str, Path]) -> TaskAdapterJob:
         hyper=hyper,
         seed=3,
         cycle=adapters,
-        dev_adapter=adapters[0],
+        dev_module=adapters[0],
         drop_last=True,
         source_language="eng",
     )

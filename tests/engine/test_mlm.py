@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from engine.conftest import ToyText
-from xleval.engine.mlm import cut, mask, train_language_adapter
+from xleval.engine.mlm import train_language_adapter
+from xleval.engine.text import cut, mask
 from xleval.errors import UserError
 from xleval.events import WorkProgress
 from xleval.hyperparameters import group, merged
 from xleval.jobs import LanguageAdapterJob
+from xleval.recipe import LA
 
 
 def alphabet_text(seed: int, lines: int) -> tuple[str, ...]:
@@ -31,7 +33,8 @@ def alphabet_text(seed: int, lines: int) -> tuple[str, ...]:
 @pytest.fixture
 def job() -> LanguageAdapterJob:
     hyper = group(merged({"la.steps": 80, "la.batch": 8, "la.chunk": 16, "la.lr": 5e-3, "la.eval_every": 20}), "la")
-    return LanguageAdapterJob("a" * 64, "swa", hyper, ToyText("t", "toy", alphabet_text(1, 200)))  # type: ignore[arg-type]
+    text = ToyText("t", "toy", alphabet_text(1, 200))
+    return LanguageAdapterJob("a" * 64, LA("swa"), hyper, (text,))  # type: ignore[arg-type]
 
 
 def test_chunks_are_running_text_without_padding(session: Any) -> None:
@@ -123,6 +126,6 @@ def test_resumed_training_is_equal_bit_for_bit(
 def test_too_little_text_is_refused(
     job: LanguageAdapterJob, session: Any, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    short = replace(job, text=ToyText("t", "toy.txt", ("a b",)))  # type: ignore[arg-type]
+    short = replace(job, texts=(ToyText("t", "toy.txt", ("a b",)),))  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"'swa' .toy\.txt. makes 0 chunks"):
         train_language_adapter(short, session, tmp_path / "p", tmp_path, settings)

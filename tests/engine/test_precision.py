@@ -15,6 +15,7 @@ from xleval.engine.session import Session
 from xleval.engine.train import train
 from xleval.hyperparameters import group, merged
 from xleval.jobs import LanguageAdapterJob, TaskAdapterJob
+from xleval.recipe import LA
 from xleval.store import Store
 
 
@@ -41,7 +42,7 @@ def test_task_adapter_weights_stay_fp32_and_near(
 def test_language_adapter_learns_in_bf16(half: Session, settings: dict[str, Any], tmp_path: Path) -> None:
     hyper = group(merged({"la.steps": 40, "la.batch": 8, "la.chunk": 16, "la.lr": 5e-3, "la.eval_every": 20}), "la")
     text = ToyText("t", "toy", alphabet_text(1, 200))
-    job = LanguageAdapterJob("a" * 64, "swa", hyper, text)  # type: ignore[arg-type]
+    job = LanguageAdapterJob("a" * 64, LA("swa"), hyper, (text,))  # type: ignore[arg-type]
     (out := tmp_path / "out").mkdir()
     result = train_language_adapter(job, half, tmp_path / "partial", out, settings)
     assert result.perplexity < result.perplexity_before

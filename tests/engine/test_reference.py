@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from xleval.engine.bank import Standing
 from xleval.engine.batching import epoch_batches
 from xleval.engine.train import train
 from xleval.jobs import TaskAdapterJob
@@ -108,7 +109,7 @@ def test_stored_adapter_gives_the_same_logits_in_the_plain_library(
 
     out = trained_by_engine(job, session, tmp_path, settings)
     session.load_task_adapter(out)
-    session.stand_on(job.cycle[1].folder, job.drop_last)
+    session.stand_on(Standing((job.cycle[1].folder,)), job.drop_last)
     _, features = session.encoded(job.task, job.dev, job.hyper)
     with torch.no_grad():
         mine, _ = forward(session, family_of(job.task.family), features, np.arange(len(features)))

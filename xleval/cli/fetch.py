@@ -31,7 +31,7 @@ def fetch(ctx: click.Context, /, **options: Any) -> None:
                 seen.add(data.fingerprint)
                 count = sum(map(len, blocks_of(cell.task, data)))
                 click.echo(f"{data.dataset} {data.language} {data.split}: {count} examples from {data.origin}")
-    for job in graph.of_kind("language_adapter"):
-        text = getattr(job, "text", None)
-        if text is not None:
-            click.echo(f"text {text.language}: {len(text.lines())} lines from {text.origin}")
+    graph.check_text()
+    texts = {text.fingerprint: text for job in graph.jobs.values() for text in job.texts}
+    for text in texts.values():
+        click.echo(f"text {text.language}: {len(text.lines())} lines from {text.origin}")

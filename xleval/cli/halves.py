@@ -28,8 +28,8 @@ def predict(ctx: click.Context, /, **options: Any) -> None:
     graph = plan(experiment_from(options), host)
     executor, address = host.choose_executor(graph.experiment.executor)
     graph.store.check_writable()
-    check_data(graph.cells)
     work = missing_work(graph, graph.cells, host.emit)
+    check_data(graph.cells)
     failures: list[Outcome] = []
     with progress:
         for outcome in executor.execute(

@@ -22,7 +22,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 _OPTIONS = [
     click.option("--strategy", multiple=True, metavar="S[:key=value,…]", shell_complete=_complete,
-                 help="Strategy with parameters; repeatable.  [default: tlr-all-multi]"),
+                 help="Strategy with parameters; repeatable.  [default: the suite's, or tlr-all-multi]"),
     click.option("--suite", metavar="NAME", shell_complete=_complete,
                  help="Tasks, backbone and settings that belong together.  [default: demo, if no other task is named]"),
     click.option("--task", multiple=True, metavar="T", shell_complete=_complete,
@@ -36,6 +36,8 @@ _OPTIONS = [
     click.option("--source", multiple=True, metavar="TASK=DATASET|FOLDER",
                  help="Other source-language data; A+B: one after the other; a folder holds train.* and dev.* in the "
                       "task's layout."),
+    click.option("--source-language", multiple=True, metavar="L,…",
+                 help="Task adapters learn from the task's own train split in this language; several are pooled."),
     click.option("--split", type=click.Choice(["dev", "test"]), help="What to evaluate on.  [default: the task's]"),
     click.option("--treebank", multiple=True, metavar="UD_X-Y",
                  help="A treebank's folder in --data-dir, in place of the task's own for its language; repeatable."),
@@ -85,10 +87,11 @@ def experiment_from(options: dict[str, Any]) -> Any:
         "strategies": list(options["strategy"]),
         "suite": options["suite"],
         "tasks": list(options["task"]),
-        "languages": [code.strip() for text in options["language"] for code in text.split(",") if code.strip()],
+        "languages": _codes(options["language"]),
         "backbone": options["backbone"],
         "seeds": _seeds(options["seeds"], options["seed"]),
         "sources": _pairs("--source", options["source"], "TASK=DATASET or TASK=FOLDER"),
+        "source_languages": _codes(options["source_language"]),
         "split": options["split"],
         "treebanks": list(options["treebank"]),
         "language_adapters": _pairs("--la", options["la"], "LANG=FOLDER"),
@@ -105,6 +108,10 @@ def experiment_from(options: dict[str, Any]) -> Any:
             continue
         values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
     return make_experiment(values)
+
+
+def _codes(given: tuple[str, ...]) -> list[str]:
+    return [code.strip() for text in given for code in text.split(",") if code.strip()]
 
 
 def _seeds(count: int | None, listed: str | None) -> list[int]:

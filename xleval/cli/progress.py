@@ -56,8 +56,9 @@ class Progress:
                 self._bars.advance(self._overall)
 
     def _start(self, event: RunStarted) -> None:
-        words = {"language_adapter": "language adapter", "task_adapter": "task adapter", "prediction": "prediction"}
-        missing = ", ".join(f"{n} {words[kind]}{'s' * (n != 1)}" for kind, n in event.missing.items() if n)
+        words = {"backbone": "tuned backbone"}
+        named = [(n, words.get(kind, kind.replace("_", " "))) for kind, n in event.missing.items() if n]
+        missing = ", ".join(f"{n} {name}{'s' * (n != 1)}" for n, name in named)
         self._say(f"to do: {missing or 'scoring only'}; {event.cells} cells → {event.out}")
         if self._terminal:
             from rich.console import Console

@@ -90,11 +90,19 @@ def _dumper() -> Any:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Text of several lines as a block, so that citations can be copied."""
+        """Text of several lines as a block, so that citations can be copied; lists of names in lines."""
 
     def text(dumper: Any, value: str) -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
+    def short(values: Any) -> bool:
+        return all(isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= 32) for value in values)
+
+    def names(dumper: Any, value: Any) -> Any:
+        tag = "tag:yaml.org,2002:seq"
+        return dumper.represent_sequence(tag, list(value), flow_style=bool(value) and short(value))
+
     Dumper.add_representer(str, text)
-    Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(list(value)))
+    Dumper.add_representer(list, names)
+    Dumper.add_representer(tuple, names)
     return Dumper

@@ -120,9 +120,10 @@ def _faults(spec: Any, host: Any, given: Collection[tuple[str, str]]) -> Iterato
     from xleval.errors import UserError
     from xleval.experiment import Suite
     from xleval.hyperparameters import parsed
+    from xleval.published import load
 
     checks: list[tuple[Callable[[str], object], str]] = []
-    values: dict[str, Any] = {}
+    values: Collection[tuple[str, Any]] = ()
 
     def check(kind: str, find: Callable[[str], object], names: Collection[str]) -> None:
         checks.extend((find, name) for name in names if (kind, name) not in given)
@@ -132,12 +133,21 @@ def _faults(spec: Any, host: Any, given: Collection[tuple[str, str]]) -> Iterato
         check("suite", host.suites.find, [spec["suite"]] if spec.get("suite") else ())
         check("task", host.tasks.find, spec.get("tasks", ()))
         check("language", host.languages.get, spec.get("languages", ()))
-        values = spec.get("set", {})
+        values = spec.get("set", {}).items()
     elif isinstance(spec, Suite):
         check("task", host.tasks.find, dict.fromkeys((*spec.tasks, *spec.languages)))
         check("language", host.languages.get, [code for codes in spec.languages.values() for code in codes])
-        check("backbone", host.backbones.find, [spec.backbone] if "/" not in spec.backbone else ())
-        values = spec.hyperparameters
+        tables = spec.tables.values()
+        codes = [code for table in tables for codes in table.languages.values() for code in codes]
+        check("language", host.languages.get, dict.fromkeys(codes))
+        check("strategy", host.choose_strategy, spec.strategies)
+        given_sources = [name.strip() for text in spec.sources.values() if "/" not in text for name in text.split("+")]
+        check("source", host.sources.find, dict.fromkeys(given_sources))
+        backbones = dict.fromkeys((spec.backbone, *(table.backbone for table in tables if table.backbone)))
+        check("backbone", host.backbones.find, [name for name in backbones if "/" not in name])
+        check("published table", load().table, [f"{table.paper}:{key}" for key, table in spec.tables.items()])
+        layers = (spec.hyperparameters, *spec.task_hyperparameters.values(), *(t.hyperparameters for t in tables))
+        values = [item for layer in layers for item in layer.items()]
     elif spec.kind == "task":
         check("language", host.languages.get, [*spec.languages, spec.source_language])
         check(
@@ -152,7 +162,7 @@ def _faults(spec: Any, host: Any, given: Collection[tuple[str, str]]) -> Iterato
             find(name)
         except UserError as error:
             yield str(error)
-    for key, value in values.items():
+    for key, value in values:
         try:
             parsed(key, value)
         except UserError as error:

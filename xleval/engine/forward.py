@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from xleval.engine.batching import by_length
+from xleval.engine.batching import passes
 from xleval.engine.loop import is_out_of_memory
 from xleval.engine.session import TASK, Session
 from xleval.events import Emit, Notice, silent
@@ -42,24 +44,33 @@ def predict(
 
 def predicted(
     session: Session, task: TaskSpec, rows: Sequence[Any], features: Features, options: Mapping[str, Any],
-    budget: int, emit: Emit = silent,
+    budget: int, emit: Emit = silent, groups: Iterable[Ints] = (),
 ) -> list[Any]:  # fmt: skip
-    """One prediction a row; batches by length under the token budget, halved when memory runs out."""
+    """One prediction a row; batches by length under the token budget, halved when memory runs out.
+
+    ``groups``: examples to take together, where what stands under them changes between groups; all of them once.
+    """
     family = family_of(task.family)
-    while True:
-        try:
-            chosen: list[Any] = [None] * len(features)
-            with torch.inference_mode():
-                for indices in by_length(features.costs, budget):
+    chosen: list[Any] = [None] * len(features)
+    for group in groups or (np.arange(len(features)),):
+        waiting = deque(passes(group, features.costs, budget))
+        while waiting:
+            indices = waiting.popleft()
+            try:
+                with torch.inference_mode():
                     scores, gold = forward(session, family, features, indices)
-                    for index, choice in zip(indices, family.choose(scores, gold, options), strict=True):
-                        chosen[index] = choice
-            return family.assemble(chosen, features, rows, task.labels)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error) or budget <= 16:
-                raise
-            budget //= 2
-            emit(Notice(f"out of memory while predicting; token budget halved to {budget}"))
+                    choices = family.choose(scores, gold, options)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or budget <= 16:
+                    raise
+                budget //= 2
+                emit(Notice(f"out of memory while predicting; token budget halved to {budget}"))
+                left = np.concatenate([indices, *waiting])
+                waiting = deque(passes(left, features.costs, budget))
+                continue
+            for index, choice in zip(indices, choices, strict=True):
+                chosen[index] = choice
+    return family.assemble(chosen, features, rows, task.labels)
 
 
 def pad_multiple(session: Session) -> int:

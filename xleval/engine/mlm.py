@@ -1,38 +1,39 @@
-"""Language adapters: a bottleneck with an invertible adapter, trained by masked language modelling.
+"""Masked language modelling: language, bilingual and multilingual adapters, fusion layers, tuned backbones.
 
-Setup of MAD-X (Pfeiffer et al. 2020) as Parović et al. 2023 use it: running text cut into chunks, 15 % of
-the sub-words masked (80/10/10), perplexity on the held-out start of the text selects the checkpoint.
+Language adapters follow MAD-X (Pfeiffer et al. 2020) as Parović et al. 2023 use it: running text cut into chunks,
+15 % of the sub-words masked (80/10/10), perplexity on the held-out start of the text selects the checkpoint.
+Bilingual and multilingual ones follow BAD-X (Parović et al. 2022): a batch is of one language, languages take
+turns, and of a bilingual one the target's perplexity selects. A tuned backbone (Faisal & Anastasopoulos 2024) is
+the whole encoder after some steps; its last weights are kept.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from xleval.engine.batching import epoch_batches
+from xleval.engine.bank import Standing
 from xleval.engine.loop import Trained, Training, fit
 from xleval.engine.session import Session
+from xleval.engine.text import Chunks, Turns, mask, stream
 from xleval.engine.vocabulary import vocabulary_loss
-from xleval.errors import UserError
+from xleval.engine.weights import save_encoder
 from xleval.events import Emit, silent
-from xleval.jobs import LanguageAdapterJob
-
-Chunks = npt.NDArray[np.int64]
+from xleval.jobs import BackboneJob, FusionJob, Job, LanguageAdapterJob
+from xleval.recipe import LanguageModule
 
 #: TLR: 100 epochs, but at least 30,000 and at most 100,000 steps.
 _AUTO_STEPS = (30_000, 100_000)
 
 
 @dataclass(frozen=True)
-class TrainedLanguageAdapter:
+class TrainedModule:
     """How it went, with the pseudo-perplexity of held-out text before and after."""
 
     trained: Trained
@@ -43,8 +44,8 @@ class TrainedLanguageAdapter:
 
 def train_language_adapter(
     job: LanguageAdapterJob, session: Session, folder: Path, out: Path, engine: dict[str, Any], emit: Emit = silent
-) -> TrainedLanguageAdapter:
-    """Trains one language adapter and writes it to ``out`` in the adapters library's format.
+) -> TrainedModule:
+    """Trains a language, bilingual or multilingual adapter and writes it to ``out`` in the adapters library's format.
 
     ``folder`` holds checkpoints; ``engine`` the ``engine.*`` settings.
 
@@ -54,72 +55,133 @@ def train_language_adapter(
     """
     from adapters import SeqBnConfig, SeqBnInvConfig
 
-    assert job.text is not None
-    hyper = job.hyper
-    chunks = cut(job.text.lines(), session.tokenizer, hyper["chunk"])
-    held = math.ceil(len(chunks) * hyper["held_out"])
-    if held < 1 or len(chunks) - held < 1:
-        raise UserError(
-            f"text of {job.language!r} ({job.text.origin}) makes {len(chunks)} chunks of {hyper['chunk']} "
-            "sub-words; at least 2 are needed: give more text or lower la.chunk"
-        )
-    model = session.masked_lm()
-    _open_decoder(model)
-    kind, extra = (
-        (SeqBnInvConfig, {"inv_adapter_reduction_factor": hyper["invertible"]})
-        if hyper["invertible"]
-        else (
-            SeqBnConfig,
-            {},
-        )
-    )
+    hyper, name = job.hyper, job.language
+    turns = _turns(job.module, job.texts, session, hyper)
+    model = _masked_lm(session)
+    extra = {"inv_adapter_reduction_factor": hyper["invertible"]} if hyper["invertible"] else {}
+    kind = SeqBnInvConfig if hyper["invertible"] else SeqBnConfig
     torch.manual_seed(hyper["seed"])
     model.add_adapter(
-        job.language, config=kind(reduction_factor=hyper["reduction"], non_linearity=hyper["non_linearity"], **extra)
+        name, config=kind(reduction_factor=hyper["reduction"], non_linearity=hyper["non_linearity"], **extra)
     )
-    model.train_adapter(job.language)
+    model.train_adapter(name)
+    _free_head(model, hyper)
+    # BAD-X selects on the target, which is the last of its two languages.
+    select_on = turns.streams[-1:] if job.module.kind == "ba" else turns.streams
+    result = _train(job, model, session, turns, [stream.held for stream in select_on], hyper, folder, engine, emit)
+    model.save_adapter(str(out), name, with_head=False, use_safetensors=True)
+    return result
+
+
+def train_fusion(
+    job: FusionJob, parts: Sequence[Path], session: Session, folder: Path, out: Path, engine: dict[str, Any],
+    emit: Emit = silent,
+) -> TrainedModule | None:  # fmt: skip
+    """Makes a fusion layer over the adapters in the folders ``parts`` and writes it in the library's format.
+
+    Untrained it is as initialised, drawn from the seed, and nothing is returned. Trained by MLM with the library's
+    regularisation of the value matrices (AdapterFusion, Pfeiffer et al. 2021); raises as
+    :func:`train_language_adapter`.
+    """
+    from adapters.composition import Fuse
+
+    hyper = job.hyper
+    model = _masked_lm(session)
+    names = [part.language for part in job.parts]
+    for name, part in zip(names, parts, strict=True):
+        model.load_adapter(str(part), load_as=name, use_safetensors=True, with_head=False)
+    torch.manual_seed(hyper["seed"])
+    model.add_adapter_fusion(Fuse(*names))
+    model.to(session.device)
+    result = None
+    if job.module.trained:
+        model.train_adapter_fusion(Fuse(*names))
+        _free_head(model, hyper)
+        turns = _turns(job.module, job.texts, session, hyper)
+        held = [stream.held for stream in turns.streams]
+        extra = model.base_model.get_fusion_regularization_loss
+        result = _train(job, model, session, turns, held, hyper, folder, engine, emit, extra=extra)
+    model.save_adapter_fusion(str(out), ",".join(names), use_safetensors=True)
+    return result
+
+
+def tune_backbone(
+    job: BackboneJob, session: Session, folder: Path, out: Path, engine: dict[str, Any], emit: Emit = silent
+) -> TrainedModule:
+    """Trains all weights of the backbone by MLM and writes the encoder's; raises as :func:`train_language_adapter`."""
+    assert job.text is not None
+    hyper = {**job.hyper, "eval_every": job.tuned.steps}
+    model = _masked_lm(session)
+    model.requires_grad_(True)
+    one = stream(job.text, session.tokenizer, hyper)
+    result = _train(job, model, session, Turns([one], [0]), [one.held], hyper, folder, engine, emit, select="last")
+    save_encoder(dict(model.base_model.named_parameters()), out)
+    return result
+
+
+def perplexity(
+    session: Session, held: Sequence[Chunks], standing: Standing | None, probability: float, seed: int
+) -> float:
+    """Pseudo-perplexity of chunks under a language adapter (None: the backbone alone), with its pretrained MLM head."""
+    model = _masked_lm(session)
+    if standing is not None:
+        (folder,) = standing.adapters
+        name = model.load_adapter(str(folder), load_as="measured", use_safetensors=True, with_head=False)
+        model.set_active_adapters(name)
+    model.to(session.device).eval()
+    return math.exp(_mean_loss(model, session, held, probability, seed))
+
+
+def _turns(module: LanguageModule, texts: Sequence[Any], session: Session, hyper: Mapping[str, Any]) -> Turns:
+    streams = [stream(text, session.tokenizer, hyper) for text in texts]
+    shares = module.ratio if module.kind == "ba" else (1,) * len(streams)
+    return Turns(streams, [index for index, share in enumerate(shares) for _ in range(share)])
+
+
+def _masked_lm(session: Session) -> Any:
+    """A fresh encoder with its pretrained MLM head, which ends before its decoder: that is part of the loss."""
+    model = session.masked_lm()
+    model.get_output_embeddings().forward = lambda hidden: hidden
+    return model
+
+
+def _free_head(model: Any, hyper: Mapping[str, Any]) -> None:
+    # As the reference script does; the decoder is the embedding matrix and stays frozen with it.
     if hyper["head"] == "trained":
-        # As the reference script does; the decoder is the embedding matrix and stays frozen with it.
         tied = model.get_input_embeddings().weight
         for parameter in _head(model).parameters():
             parameter.requires_grad_(parameter is not tied)
+
+
+def _train(
+    job: Job, model: Any, session: Session, turns: Turns, held: Sequence[Chunks], hyper: Mapping[str, Any],
+    folder: Path, engine: dict[str, Any], emit: Emit, select: str = "best",
+    extra: Callable[[], Tensor] | None = None,
+) -> TrainedModule:  # fmt: skip
+    """Trains what is trainable in ``model``; ``extra`` is a further term of the loss."""
     model.to(session.device)
-    train, dev = chunks[held:], chunks[:held]
-    batch, seed = hyper["batch"], hyper["seed"]
-    an_epoch = -(-len(train) // batch)
-    steps = hyper["steps"] or min(max(100 * an_epoch, _AUTO_STEPS[0]), _AUTO_STEPS[1])
-    lengths = np.full(len(train), chunks.shape[1])
-    order: dict[int, list[Chunks]] = {}
+    seed, probability = hyper["seed"], hyper["mlm_probability"]
+    parameters: dict[str, nn.Parameter] = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    steps = hyper["steps"] or min(max(100 * turns.an_epoch, _AUTO_STEPS[0]), _AUTO_STEPS[1])
 
     def losses(step: int, budget: int) -> Iterator[Tensor]:
-        epoch = step // an_epoch
-        if epoch not in order:
-            order.clear()
-            order[epoch] = epoch_batches(lengths, batch, seed, epoch)
-        inputs, labels = mask(
-            train[order[epoch][step % an_epoch]], session.tokenizer, hyper["mlm_probability"], (seed, step)
-        )
+        batch = turns.at(step)
+        inputs, labels = mask(batch, session.tokenizer, probability, (seed, step))
         total = max(int((labels != -100).sum()), 1)
-        rows = max(budget // chunks.shape[1], 1)
+        rows = max(budget // batch.shape[1], 1)
         for start in range(0, len(inputs), rows):
             loss, _ = _loss(model, session, inputs[start : start + rows], labels[start : start + rows])
             yield loss / total
+        if extra is not None:
+            yield extra()
 
     def evaluate() -> float:
-        total, count = 0.0, 0
-        rows = max(session.token_budget // chunks.shape[1], 1)
-        # The same masks at every evaluation: scores of checkpoints differ by the weights only.
-        inputs, labels = mask(dev, session.tokenizer, hyper["mlm_probability"], (seed, 2**62))
-        with torch.inference_mode():
-            for start in range(0, len(inputs), rows):
-                loss, n = _loss(model, session, inputs[start : start + rows], labels[start : start + rows])
-                total, count = total + float(loss), count + n
-        return -total / max(count, 1)
+        return -_mean_loss(model, session, held, probability, seed)
 
     training = Training(
         key=job.fingerprint,
-        label=f"LA {job.language}",
-        parameters={name: p for name, p in model.named_parameters() if p.requires_grad},
+        label=job.label,
+        parameters=parameters,
         steps=steps,
         lr=hyper["lr"],
         losses=losses,
@@ -128,46 +190,28 @@ def train_language_adapter(
         mode=model.train,
         device=session.device,
         token_budget=engine["token_budget"] or session.token_budget,
+        select=select,
         checkpoint_seconds=engine["checkpoint_seconds"],
-        where=lambda step: f"step {step} of {steps} on language {job.language}",
+        where=lambda step: f"step {step} of {steps} of {job.label}",
     )
     model.eval()
     before = evaluate()
     trained = fit(training, folder, seed, emit)
-    model.save_adapter(str(out), job.language, with_head=False, use_safetensors=True)
-    return TrainedLanguageAdapter(trained, math.exp(-trained.best_score), math.exp(-before), len(chunks))
+    chunks = sum(len(stream.train) + len(stream.held) for stream in turns.streams)
+    return TrainedModule(trained, math.exp(-trained.best_score), math.exp(-before), chunks)
 
 
-def cut(lines: list[str], tokenizer: Any, size: int) -> Chunks:
-    """Lines, each with its special tokens, joined and cut into chunks of ``size`` sub-words: (n, size).
-
-    The rest that fills no chunk is dropped, as in the released training script; a text shorter than two
-    chunks is cut into halves.
-    """
-    encoded = tokenizer(lines, add_special_tokens=True, truncation=False, return_attention_mask=False)["input_ids"]
-    flat = np.fromiter((i for ids in encoded for i in ids), dtype=np.int64)
-    if len(flat) < 2 * size:
-        size = len(flat) // 2
-    if size < 4:
-        return np.zeros((0, 4), dtype=np.int64)
-    count = len(flat) // size
-    return flat[: count * size].reshape(count, size)
-
-
-def mask(chunks: Chunks, tokenizer: Any, probability: float, seed: tuple[int, int]) -> tuple[Chunks, Chunks]:
-    """(inputs, labels), both (n, size): labels are -100 but at sub-words to predict.
-
-    Of those, 80 % become the mask token, 10 % a random sub-word, 10 % stay (Devlin et al. 2019). Drawn
-    from ``seed`` alone.
-    """
-    random = np.random.Generator(np.random.PCG64(seed))
-    special = np.isin(chunks, tokenizer.all_special_ids)
-    chosen = (random.random(chunks.shape) < probability) & ~special
-    fate = random.random(chunks.shape)
-    inputs = np.where(chosen & (fate < 0.8), tokenizer.mask_token_id, chunks)
-    drawn = random.integers(0, len(tokenizer), chunks.shape)
-    inputs = np.where(chosen & (fate >= 0.9), drawn, inputs)
-    return inputs, np.where(chosen, chunks, -100)
+def _mean_loss(model: Any, session: Session, held: Sequence[Chunks], probability: float, seed: int) -> float:
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for chunks in held:
+            rows = max(session.token_budget // chunks.shape[1], 1)
+            # The same masks at every evaluation: scores of checkpoints differ by the weights only.
+            inputs, labels = mask(chunks, session.tokenizer, probability, (seed, 2**62))
+            for start in range(0, len(inputs), rows):
+                loss, n = _loss(model, session, inputs[start : start + rows], labels[start : start + rows])
+                total, count = total + float(loss), count + n
+    return total / max(count, 1)
 
 
 def _loss(model: Any, session: Session, inputs: Chunks, labels: Chunks) -> tuple[Tensor, int]:
@@ -183,11 +227,6 @@ def _loss(model: Any, session: Session, inputs: Chunks, labels: Chunks) -> tuple
         hidden = hidden.bfloat16()  # layer norms give fp32; the product with the vocabulary need not
     decoder, gold = model.get_output_embeddings(), gold[chosen]
     return vocabulary_loss(hidden, decoder.weight, decoder.bias, gold), len(gold)
-
-
-def _open_decoder(model: Any) -> None:
-    """Makes the MLM head end before its decoder, whose product with the vocabulary is part of the loss."""
-    model.get_output_embeddings().forward = lambda hidden: hidden
 
 
 def _head(model: Any) -> Any:

@@ -1,25 +1,26 @@
-"""A loaded backbone, its LA slot and task adapter: what training and prediction share.
+"""A loaded backbone with what stands on it and under it: what training and prediction share.
 
-Switching the language adapter (LA) of a step copies its weights into a *slot* from a bank kept on the
-device, so the module graph never changes shape. All weights go in and out through the adapters library.
+All weights of adapters and heads go in and out through the adapters library.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xleval.backbones import Backbone
 from xleval.device import resolve_device
+from xleval.engine.bank import Bank, Standing
+from xleval.engine.weights import ENCODER, FULL, adapter_config, quiet, save_encoder, without_copies
 from xleval.errors import UserError
 from xleval.tasks.family import family_of
 from xleval.tasks.features import Features
@@ -63,10 +64,10 @@ class Session:
         if not self.tokenizer.is_fast:
             raise UserError(f"backbone {backbone.name}: its tokenizer has no fast version, which word alignment needs")
         self._model: Any = None
-        self._bank: dict[tuple[str, bool], tuple[str, list[Tensor]]] = {}
-        self._slots: dict[tuple[Any, ...], str] = {}
-        self._standing: tuple[str, Path] | None = None
-        self._active: list[str] = []
+        self._names: tuple[str, ...] = ()
+        self._own: dict[str, Tensor] | None = None
+        self._encoder: Path | None = None
+        self._active: list[Any] = []
         self._encoded: OrderedDict[tuple[Any, ...], Features] = OrderedDict()
 
     def encoded(self, task: TaskSpec, data: Located, hyper: Mapping[str, Any]) -> tuple[Sequence[Any], Features]:
@@ -103,7 +104,13 @@ class Session:
 
             self._model = self._load(AutoAdapterModel)
             self._model.requires_grad_(False)
+            self._names = tuple(name for name, _ in self._model.base_model.named_parameters())
         return self._model
+
+    @cached_property
+    def bank(self) -> Bank:
+        """Language modules on the device, and the slots that they are put into."""
+        return Bank(self.model, self.device)
 
     def masked_lm(self) -> Any:
         """A fresh encoder with its pretrained MLM head and room for adapters, everything frozen."""
@@ -118,7 +125,7 @@ class Session:
     def _load(self, auto: Any) -> Any:
         # Weights that the checkpoint lacks (a pooler) are drawn: always the same ones.
         torch.manual_seed(0)
-        with _quiet():
+        with quiet():
             model = auto.from_pretrained(self.path, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
         return model.to(self.device)
 
@@ -136,76 +143,77 @@ class Session:
         """bf16 where the session computes in it; weights, gradients and optimiser stay fp32."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
-    # Language adapters
+    def encode_with(self, folder: Path | None) -> None:
+        """Puts a tuned encoder's weights (a stored folder) in place of the backbone's own; None: its own again."""
+        if folder == self._encoder:
+            return
+        self.keep_own_encoder()
+        assert self._own is not None
+        weights = load_file(folder / ENCODER, device=str(self.device)) if folder else self._own
+        with torch.no_grad():
+            for name, parameter in self.encoder_parameters().items():
+                parameter.copy_(weights.get(name, self._own[name]))
+        self._encoder = folder
 
-    def stand_on(self, adapter: Path | None, drop_last: bool) -> None:
-        """Puts a language adapter (a stored folder; None: none) under the task adapter, if there is one."""
+    def encoder_parameters(self) -> dict[str, nn.Parameter]:
+        """The encoder's own parameters, by their names in it, without those of adapters."""
+        base = dict(self.model.base_model.named_parameters())
+        return {name: base[name] for name in self._names}
+
+    def keep_own_encoder(self) -> None:
+        """Keeps a copy of the backbone's weights, before they are changed for the first time."""
+        if self._own is None:
+            self._own = {name: p.detach().clone() for name, p in self.encoder_parameters().items()}
+
+    # Language modules
+
+    def stand_on(self, standing: Standing | None, drop_last: bool) -> None:
+        """Puts a language module (None: none) under the task adapter, if there is one."""
         from adapters.composition import Stack
 
-        names: list[str] = []
-        if adapter is not None:
-            slot, weights = self._banked(adapter, drop_last)
-            if (slot, adapter) != self._standing:
-                with torch.no_grad():
-                    torch._foreach_copy_(_tensors(self.model, slot), weights)
-                self._standing = (slot, adapter)
-            names.append(slot)
+        setup: list[Any] = []
+        if standing is not None:
+            setup.append(self.bank.put(standing, drop_last))
         if TASK in self.model.adapters_config.adapters:
-            names.append(TASK)
-        if names != self._active:
-            self.model.set_active_adapters(Stack(*names) if names else None)
-            self._active = names
-
-    def _banked(self, adapter: Path, drop_last: bool) -> tuple[str, list[Tensor]]:
-        key = (str(adapter), drop_last)
-        if key not in self._bank:
-            leave_out = [self.layers - 1] if drop_last else []
-            with _quiet():
-                name = self.model.load_adapter(
-                    str(adapter), load_as="incoming", leave_out=leave_out, use_safetensors=True, with_head=False
-                )
-            config = self.model.adapters_config.get(name)
-            self.model.to(self.device)
-            weights = [p.detach().clone() for p in _tensors(self.model, name)]
-            shape = (str(sorted(config.to_dict().items(), key=str)), drop_last)
-            self.model.delete_adapter(name)
-            if shape not in self._slots:
-                self._slots[shape] = f"la{len(self._slots)}"
-                self.model.add_adapter(self._slots[shape], config=config)
-                self.model.to(self.device)
-                for parameter in _tensors(self.model, self._slots[shape]):
-                    parameter.requires_grad_(False)
-            self._bank[key] = (self._slots[shape], weights)
-        return self._bank[key]
+            setup.append(TASK)
+        if setup != self._active:
+            self.model.set_active_adapters(Stack(*setup) if setup else None)
+            self._active = setup
 
     # Task adapters
 
-    def new_task_adapter(self, hyper: Mapping[str, Any], drop_last: bool, seed: int) -> None:
-        """A task adapter with fresh weights drawn from ``seed``, in place of the last one."""
-        from adapters import SeqBnConfig
-
+    def new_task_adapter(self, hyper: Mapping[str, Any], kind: str, drop_last: bool, seed: int) -> None:
+        """A task adapter with fresh weights drawn from ``seed``, in place of the last one; for ``full`` none."""
         self.drop_task_adapter()
-        config = SeqBnConfig(
-            reduction_factor=hyper["reduction"],
-            non_linearity=hyper["non_linearity"],
-            leave_out=[self.layers - 1] if drop_last else [],
-        )
         torch.manual_seed(seed)
-        self.model.add_adapter(TASK, config=config)
+        if kind != FULL:
+            self.model.add_adapter(TASK, config=adapter_config(kind, hyper, [self.layers - 1] if drop_last else []))
 
     def load_task_adapter(self, path: Path) -> None:
-        """A stored task adapter with its head, in place of the last one."""
+        """A stored task adapter, or fine-tuned encoder, with its head, in place of the last one."""
         self.drop_task_adapter()
-        with _quiet():
-            self.model.load_adapter(str(path), load_as=TASK, use_safetensors=True, with_head=True)
+        with quiet():
+            if (path / ENCODER).is_file():
+                self.encode_with(path)
+                self.model.load_head(str(path), load_as=TASK, use_safetensors=True)
+            else:
+                self.model.load_adapter(str(path), load_as=TASK, use_safetensors=True, with_head=True)
         self.model.active_head = TASK
         self.model.to(self.device)
         self.model.requires_grad_(False)
         self.model.eval()
 
     def save_task_adapter(self, path: Path) -> None:
-        """Writes the task adapter and its head in the adapters library's format (safetensors)."""
-        self.model.save_adapter(str(path), TASK, with_head=True, use_safetensors=True)
+        """Writes the task adapter and its head in the adapters library's format (safetensors).
+
+        Of a fine-tuned backbone it is the encoder's weights, and the head in that format.
+        """
+        if TASK in self.model.adapters_config.adapters:
+            with without_copies(self.model):
+                self.model.save_adapter(str(path), TASK, with_head=True, use_safetensors=True)
+        else:
+            save_encoder(self.encoder_parameters(), path)
+            self.model.save_head(str(path), TASK, use_safetensors=True)
 
     def drop_task_adapter(self) -> None:
         """Removes the task adapter and its head."""
@@ -217,17 +225,31 @@ class Session:
             self.model.delete_head(TASK)
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The task adapter's and its head's parameters by name, made trainable; all others are frozen."""
+        """The task adapter's and its head's parameters by name, made trainable; all others are frozen.
+
+        Without a task adapter it is the encoder's own and the head's.
+        """
         self.model.to(self.device)
         self.model.requires_grad_(False)
-        found = {
-            name: parameter
-            for name, parameter in self.model.named_parameters()
-            if f".{TASK}." in name and (".adapters." in name or name.startswith(f"heads.{TASK}."))
-        }
+        found = {name: p for name, p in self.model.named_parameters() if f".{TASK}." in name}
+        if TASK not in self.model.adapters_config.adapters:
+            self.keep_own_encoder()
+            self._encoder = Path()  # whoever comes next gets the weights that it asks for
+            found |= {f"encoder.{name}": p for name, p in self.encoder_parameters().items()}
         for parameter in found.values():
             parameter.requires_grad_(True)
         return found
+
+    def check_frozen(self, trained: Iterable[nn.Parameter]) -> None:
+        """Asserts that nothing trains but ``trained``: an adapter that is loaded late is born trainable.
+
+        Raises:
+            AssertionError: naming what would train.
+        """
+        wanted = {id(parameter) for parameter in trained}
+        loose = [name for name, p in self.model.named_parameters() if p.requires_grad and id(p) not in wanted]
+        if loose:
+            raise AssertionError(f"not frozen: {', '.join(loose[:3])}{', …' if len(loose) > 3 else ''}")
 
     def check_pooler(self) -> None:
         """Refuses a head on a pooler that the checkpoint does not have.
@@ -237,16 +259,3 @@ class Session:
         """
         if self.backbone.folder is not None and self.backbone.head != "pooler":
             raise UserError(f"backbone {self.backbone.name} has no pooler weights: use --set train.head=two-layer")
-
-
-def _tensors(model: Any, adapter: str) -> list[Tensor]:
-    # Order of definition, which is the same for adapters of one configuration.
-    places = (f".adapters.{adapter}.", f"invertible_adapters.{adapter}.")
-    return [p for name, p in model.named_parameters() if any(place in f".{name}" for place in places)]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -1,8 +1,9 @@
-"""Task adapters: trained on source-language data while the language adapter under them is switched.
+"""Task adapters: trained on source-language data while the language module under them is switched.
 
-Step s stands on LA s mod K, source language first (Parović et al. 2023, section 3). Trained are the task
-adapter and its head; the backbone, its pooler and all language adapters are frozen. The checkpoint is
-selected on *source-language* dev data: choosing on target data would not be zero-shot.
+Step s stands on module s mod K, source language first (Parović et al. 2023, section 3). Trained are the task
+adapter and its head; the backbone, its pooler and all language modules are frozen. (Full fine-tuning is the same
+without adapters: then the encoder trains.) The checkpoint is selected on *source-language* dev data: choosing on
+target data would not be zero-shot.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
+from xleval.engine.bank import Standing
 from xleval.engine.batching import epoch_batches, passes
 from xleval.engine.forward import forward, predicted
 from xleval.engine.loop import Trained, Training, fit
@@ -21,10 +24,11 @@ from xleval.engine.session import Session
 from xleval.errors import UserError
 from xleval.events import Emit, silent
 from xleval.hyperparameters import DEV_OPTIONS
-from xleval.jobs import LanguageAdapterJob, TaskAdapterJob
+from xleval.jobs import FusionJob, LanguageAdapterJob, ModuleJob, TaskAdapterJob
 from xleval.scoring import primary_score
 from xleval.store import Store
 from xleval.tasks.family import family_of
+from xleval.tasks.features import Ints
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,13 @@ def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict
     if hyper.get("head") == "pooler":
         session.check_pooler()
     # Bank and slots first: they draw from the generator that initialises the task adapter.
-    adapters = [adapter_path(store, adapter) for adapter in job.cycle]
-    dev_adapter = adapter_path(store, job.dev_adapter)
-    for adapter in (*adapters, dev_adapter):
-        session.stand_on(adapter, job.drop_last)
+    session.encode_with(None)
+    modules = [standing_of(store, module) for module in job.cycle]
+    dev_module = standing_of(store, job.dev_module)
+    for module in (*modules, dev_module):
+        session.stand_on(module, job.drop_last)
     if job.start is None:
-        session.new_task_adapter(hyper, job.drop_last, job.seed)
+        session.new_task_adapter(hyper, job.adapter, job.drop_last, job.seed)
         family.add_head(session.model, "task", task.labels, hyper)
     else:
         session.load_task_adapter(store.open(job.start.kind, job.start.fingerprint))
@@ -84,8 +89,8 @@ def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict
     steps = hyper["steps"] or hyper["epochs"] * an_epoch
     order: dict[int, Any] = {}
 
-    def module(step: int) -> int:
-        return (step if hyper["switch"] == "step" else step % an_epoch) % len(adapters)
+    def turn(step: int) -> int:
+        return (step if hyper["switch"] == "step" else step % an_epoch) % len(modules)
 
     def losses(step: int, budget: int) -> Iterator[Tensor]:
         epoch = step // an_epoch
@@ -93,7 +98,7 @@ def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict
             order.clear()
             order[epoch] = epoch_batches(lengths, batch, job.seed, epoch)
         indices = order[epoch][step % an_epoch]
-        session.stand_on(adapters[module(step)], job.drop_last)
+        session.stand_on(modules[turn(step)], job.drop_last)
         total = family.targets(features, indices)
         for part in passes(indices, lengths, budget):
             scores, gold = forward(session, family, features, part)
@@ -102,18 +107,30 @@ def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict
     budget = engine["token_budget"] or session.token_budget
 
     def evaluate() -> float:
-        session.stand_on(dev_adapter, job.drop_last)
-        found = predicted(session, task, dev_rows, dev, DEV_OPTIONS, budget, emit)
+        found = predicted(session, task, dev_rows, dev, DEV_OPTIONS, budget, emit, groups())
         return primary_score(task, dev_rows, found, job.source_language)
 
-    def where(step: int) -> str:
-        adapter = job.cycle[module(step)]
-        return f"step {step} of {steps}, on " + (f"LA({adapter.language})" if adapter else "no language adapter")
+    def groups() -> Iterator[Ints]:
+        """Dev examples that stand on one module, which is put there before they are given."""
+        if hyper["dev_switch"] == "source":
+            session.stand_on(dev_module, job.drop_last)
+            yield np.arange(len(dev))
+            return
+        turns = np.arange(len(dev)) // hyper["dev_batch"] % len(modules)
+        for index in np.unique(turns):
+            session.stand_on(modules[index], job.drop_last)
+            yield np.flatnonzero(turns == index)
 
+    def where(step: int) -> str:
+        module = job.cycle[turn(step)]
+        return f"step {step} of {steps}, on " + (str(module.module) if module else "no language module")
+
+    parameters = session.trainable()
+    session.check_frozen(parameters.values())
     training = Training(
         key=job.fingerprint,
         label=job.label,
-        parameters=session.trainable(),
+        parameters=parameters,
         steps=steps,
         lr=hyper["lr"],
         losses=losses,
@@ -132,8 +149,15 @@ def _train_one(job: TaskAdapterJob, session: Session, store: Store, engine: dict
     return fit(training, store.partial(job.fingerprint), job.seed, emit)
 
 
-def adapter_path(store: Store, job: LanguageAdapterJob | None) -> Path | None:
-    """Folder of a language adapter, verified; None for none."""
+def standing_of(store: Store, job: ModuleJob | None) -> Standing | None:
+    """Folders of a language module, verified; None for none."""
     if job is None:
         return None
+    if isinstance(job, FusionJob):
+        return Standing(tuple(folder_of(store, part) for part in job.parts), store.open(job.kind, job.fingerprint))
+    return Standing((folder_of(store, job),))
+
+
+def folder_of(store: Store, job: LanguageAdapterJob) -> Path:
+    """Folder of an adapter, ready-made or in the store and then verified."""
     return job.folder or store.open(job.kind, job.fingerprint)

@@ -19,10 +19,11 @@ _ELEMENTS = 2**23
 class _Loss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, gold: Tensor) -> Tensor:
-        wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
+        wanted = any(ctx.needs_input_grad[:3])
         matrix = weight.to(hidden.dtype)
         gradient = torch.empty_like(hidden) if wanted else None
         of_bias = torch.zeros_like(bias) if wanted else None
+        of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         total = torch.zeros((), device=hidden.device)
         rows = max(_ELEMENTS // len(weight), 1)
         for start in range(0, len(hidden), rows):
@@ -34,22 +35,26 @@ class _Loss(torch.autograd.Function):
                 excess = logits.sub_(norm).exp_()  # softmax minus one-hot is the gradient of the logits
                 excess[torch.arange(len(labels), device=labels.device), labels] -= 1
                 of_bias += excess.sum(dim=0)
-                gradient[start : start + rows] = excess.to(hidden.dtype) @ matrix
-        ctx.save_for_backward(gradient, of_bias)
+                excess = excess.to(hidden.dtype)
+                gradient[start : start + rows] = excess @ matrix
+                if of_weight is not None:
+                    of_weight += excess.T @ part
+        ctx.save_for_backward(gradient, of_bias, of_weight)
         return total
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        gradient, of_bias = ctx.saved_tensors
+        gradient, of_bias, of_weight = ctx.saved_tensors
         scale = upstream[0]
-        return gradient * scale.to(gradient.dtype), None, of_bias * scale, None
+        by_weight = None if of_weight is None else of_weight * scale
+        return gradient * scale.to(gradient.dtype), by_weight, of_bias * scale, None
 
 
 def vocabulary_loss(hidden: Tensor, weight: Tensor, bias: Tensor, gold: Tensor) -> Tensor:
     """Sum of the cross-entropies of ``hidden @ weight.T + bias`` against ``gold``.
 
     Shapes: hidden (n, d), weight (v, d), bias (v,), gold (n,) of piece ids; the result is a scalar in fp32.
-    Differentiable by ``hidden`` and ``bias``; ``weight``, the embedding matrix, is taken as frozen.
+    Differentiable by ``hidden``, ``bias`` and, where the embedding matrix is trained, ``weight``.
     """
     loss: Tensor = _Loss.apply(hidden, weight, bias, gold)  # type: ignore[no-untyped-call]
     return loss

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from xleval.backbones import Backbone
 from xleval.device import resolve_device
 from xleval.events import Emit, silent
-from xleval.jobs import Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
+from xleval.jobs import Foundation, Job, PredictionJob, TaskAdapterJob
 
 if TYPE_CHECKING:
     from xleval.engine.session import Session
@@ -44,13 +44,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Work:
-    """Missing artifacts. ``cohorts``: task adapters over the same source data, trained as one list.
+    """Missing artifacts. ``foundations``: language modules and tuned backbones, what is needed before what needs it.
 
+    ``cohorts``: task adapters over the same source data, trained as one list.
     ``predictions``: those to make with each task adapter, by its fingerprint; a task adapter that is in the
     store already but has predictions to make is in a cohort too.
     """
 
-    language_adapters: tuple[LanguageAdapterJob, ...] = ()
+    foundations: tuple[Foundation, ...] = ()
     cohorts: tuple[tuple[TaskAdapterJob, ...], ...] = ()
     predictions: Mapping[str, tuple[PredictionJob, ...]] = field(default_factory=dict)
 

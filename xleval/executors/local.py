@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xleval.errors import UserError
 from xleval.events import Emit, WorkFinished, silent
 from xleval.executors import Outcome, Setting, Work
-from xleval.jobs import Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
+from xleval.jobs import Foundation, Job, PredictionJob, TaskAdapterJob
 from xleval.store import Store
 
 if TYPE_CHECKING:
@@ -18,21 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unit:
-    """What one process does in one go: a language adapter, or a task adapter and its predictions."""
+    """What one process does in one go: a language module or tuned backbone, or a task adapter and its predictions."""
 
-    job: LanguageAdapterJob | TaskAdapterJob
+    job: Foundation | TaskAdapterJob
     predictions: tuple[PredictionJob, ...] = ()
 
     @property
     def needs(self) -> dict[str, str]:
-        """Fingerprint → name of the adapters that the job stands on."""
-        if isinstance(self.job, LanguageAdapterJob):
-            return {}
-        adapters = (*self.job.cycle, self.job.dev_adapter, *(p.language_adapter for p in self.predictions))
-        found = {adapter.fingerprint: f"LA({adapter.language})" for adapter in adapters if adapter is not None}
-        if self.job.start is not None:
-            found[self.job.start.fingerprint] = self.job.start.label
-        return found
+        """Fingerprint → label of what must be there before."""
+        needed = [*self.job.needs, *(job for prediction in self.predictions for job in prediction.needs)]
+        return {job.fingerprint: job.label for job in needed if job != self.job}
 
 
 @dataclass(frozen=True)
@@ -45,13 +40,13 @@ class LocalExecutor:
     def execute(
         self, work: Work, setting: Setting, *, jobs: int = 0, address: str = "", emit: Emit = silent
     ) -> Iterator[Outcome]:
-        """Language adapters first, then each task adapter followed by its predictions.
+        """Language modules first, then each task adapter followed by its predictions.
 
         ``jobs=0`` is one process a core (at most 4) where the backbone is small and on a CPU, else one.
         """
         if address:
             raise UserError(f"--executor local:{address}: this executor has no address")
-        units = [Unit(job) for job in work.language_adapters]
+        units = [Unit(job) for job in work.foundations]
         units += [Unit(job, work.predictions.get(job.fingerprint, ())) for cohort in work.cohorts for job in cohort]
         if not units:
             return
@@ -86,11 +81,11 @@ def make(unit: Unit, session: Session, store: Store, setting: Setting, emit: Emi
 
     settings = dict(setting.engine)
     try:
-        if isinstance(unit.job, LanguageAdapterJob):
-            engine.make_language_adapter(unit.job, session, store, settings, emit)
-        else:
+        if isinstance(unit.job, TaskAdapterJob):
             for _ in engine.make_task_adapters([unit.job], session, store, settings, emit):
                 pass
+        else:
+            engine.make_foundation(unit.job, session, store, settings, emit)
         yield Outcome(unit.job)
     except Exception as error:
         yield from (_failure(job, error, emit) for job in (unit.job, *unit.predictions))

@@ -24,7 +24,7 @@ _worker: dict[str, Any] = {}
 
 
 def run_in_processes(units: list[Unit], setting: Setting, jobs: int, emit: Emit) -> Iterator[Outcome]:
-    """Outcomes of all units as they come; a unit starts when the language adapters it needs are there.
+    """Outcomes of all units as they come; a unit starts when what it needs is there.
 
     Events of the processes are emitted here. A process that dies (say, killed for memory) ends the run
     with an outcome for everything that was not made.

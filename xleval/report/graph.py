@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from xleval.jobs import Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
+from xleval.jobs import BackboneJob, FusionJob, Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
 from xleval.plan import Plan
 from xleval.records import Results
 from xleval.run import pending_cells
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def as_dict(graph: Plan) -> dict[str, Any]:
-    """``{"artifacts": […], "counts": {kind: {"total", "missing"}}, "cost": {…}, "cells": {…}}``."""
+    """``{"artifacts": […], "counts": {kind: {"total", "missing"}}, "cost": {…}, "cells": {…}, …}``.
+
+    ``without_text``: language that has neither adapter nor text → who needs it.
+    """
     artifacts = [_backbone(graph), *(_artifact(graph, job) for job in graph.jobs.values())]
     counts: dict[str, dict[str, int]] = {}
     for artifact in artifacts:
@@ -29,6 +32,7 @@ def as_dict(graph: Plan) -> dict[str, Any]:
         "counts": counts,
         "cost": cost(graph),
         "cells": {"total": len(graph.cells), "missing": pending},
+        "without_text": dict(graph.without_text),
     }
 
 
@@ -37,7 +41,7 @@ def cost(graph: Plan) -> dict[str, Any]:
 
     Steps by epochs need the number of training examples, which are read where they are local.
     """
-    steps: dict[str, int] = {"language_adapter": 0, "task_adapter": 0}
+    steps: dict[str, int] = {"language_adapter": 0, "fusion": 0, "backbone": 0, "task_adapter": 0}
     unknown = 0
     for job in graph.jobs.values():
         if graph.present(job) or job.kind not in steps:
@@ -81,7 +85,7 @@ def terminal(graph: Plan) -> list[RenderableType]:
     steps = data["cost"]["steps"]
     estimate = data["cost"]["seconds"]
     lines.append(
-        f"to train: {steps['language_adapter']} MLM steps, {steps['task_adapter']} task-adapter steps"
+        f"to train: {sum(steps.values()) - steps['task_adapter']} MLM steps, {steps['task_adapter']} task-adapter steps"
         + (
             f", plus {data['cost']['unknown_steps']} trainings of unknown length"
             if data["cost"]["unknown_steps"]
@@ -90,6 +94,9 @@ def terminal(graph: Plan) -> list[RenderableType]:
         + (f"; about {_duration(estimate)} at the rate measured here" if estimate else "")
     )
     lines.append(f"cells: {data['cells']['total']}, {data['cells']['missing']} without a record")
+    if graph.without_text:
+        missing = "; ".join(f"{code}, needed by {who}" for code, who in graph.without_text.items())
+        lines.append(f"no adapter and no text to train one (--text-dir, --la): {missing}")
     lines += [f"note: {text}" for text in graph.scope.notices]
     return [table, Text("\n".join(lines))]
 
@@ -107,7 +114,7 @@ def _backbone(graph: Plan) -> dict[str, Any]:
         "kind": "backbone",
         "fingerprint": backbone.fingerprint,
         "present": present,
-        "used_by": list(graph.experiment.strategies),
+        "used_by": [chosen.label for chosen in graph.scope.strategies],
         "seed": None,
         "languages": [],
         "source": f"{backbone.identity['id']}@{backbone.identity['revision']}",
@@ -124,11 +131,19 @@ def _artifact(graph: Plan, job: Job) -> dict[str, Any]:
         "languages": [],
         "source": None,
     }
-    if isinstance(job, LanguageAdapterJob):
-        data |= {"languages": [job.language], "source": str(job.folder) if job.folder else job.text and job.text.origin}
+    if isinstance(job, LanguageAdapterJob | FusionJob):
+        data |= {"languages": list(job.module.languages), "module": str(job.module), "source": _origin(job)}
+    elif isinstance(job, BackboneJob):
+        data |= {"languages": [job.tuned.language], "module": str(job.tuned), "source": _origin(job)}
     elif isinstance(job, TaskAdapterJob):
-        languages = [adapter.language if adapter else None for adapter in job.cycle]
-        data |= {"seed": job.seed, "languages": languages, "source": job.train.origin, "task": job.task.name}
+        languages = [module.language if module else None for module in job.cycle]
+        data |= {
+            "adapter": job.adapter,
+            "seed": job.seed,
+            "languages": languages,
+            "source": job.train.origin,
+            "task": job.task.name,
+        }
     elif isinstance(job, PredictionJob):
         data |= {"seed": job.task_adapter.seed, "languages": [job.data.language], "source": job.data.origin}
         data["task"] = job.task.name
@@ -136,19 +151,30 @@ def _artifact(graph: Plan, job: Job) -> dict[str, Any]:
 
 
 def _name(job: Job) -> str:
-    return f"LA {job.language}" if isinstance(job, LanguageAdapterJob) else f"TA {job.task.name}"  # type: ignore[attr-defined]
+    if not isinstance(job, TaskAdapterJob):
+        return job.label
+    if job.adapter == "full":
+        return f"backbone fine-tuned on {job.task.name}"
+    return f"TA {job.task.name}" + (f" ({job.adapter})" if job.adapter != "bottleneck" else "")
 
 
 def _detail(job: Job) -> str:
-    if isinstance(job, LanguageAdapterJob):
-        return str(job.folder) if job.folder else (job.text.origin if job.text else "")
-    assert isinstance(job, TaskAdapterJob)
-    cycle = " ".join(adapter.language if adapter else "none" for adapter in job.cycle)
+    if not isinstance(job, TaskAdapterJob):
+        return _origin(job)
+    cycle = " ".join((m.language if m.module.kind == "la" else str(m.module)) if m else "none" for m in job.cycle)
     return f"{job.train.dataset} on {cycle}" + (", last layer dropped" if job.drop_last else "")
+
+
+def _origin(job: Job) -> str:
+    if isinstance(job, LanguageAdapterJob) and job.folder is not None:
+        return job.origin
+    return ", ".join(dict.fromkeys(text.origin for text in job.texts))
 
 
 def _steps(job: Job) -> int | None:
     hyper = job.hyper  # type: ignore[attr-defined]
+    if isinstance(job, FusionJob) and not job.module.trained:
+        return 0
     if hyper["steps"]:
         return int(hyper["steps"])
     if isinstance(job, TaskAdapterJob):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xleval.errors import UserError
+from xleval.fingerprint import digest
 from xleval.tasks.rows import ChoiceRow, Row, drawn, numbered
 
 if TYPE_CHECKING:
@@ -163,3 +164,40 @@ class Located:
             raise UserError(f"{what}; delete the damaged download, or correct `rows` in the YAML")
         note = f"{what}: another release or a sample; scores are those of these rows"
         warnings.warn(note, DataWarning, stacklevel=2)
+
+
+@dataclass(frozen=True)
+class Pooled(Located):
+    """A split of several languages, one after the other; ids are put behind the language's code."""
+
+    parts: tuple[Located, ...] = ()
+
+    def _all(self, labels: Sequence[str], label_map: Mapping[str, str]) -> Iterator[Row]:
+        for part in self.parts:
+            for row in part._all(labels, label_map):
+                yield row._replace(id=f"{part.language}:{row.id}")
+
+    @property
+    def is_remote(self) -> bool:
+        return any(part.is_remote for part in self.parts)
+
+    def fetch(self) -> list[Path]:
+        return [path for part in self.parts for path in part.fetch()]
+
+
+def pooled(parts: Sequence[Located]) -> Located:
+    """One split of several languages as one; of one language it is that split. ``limit`` is one for the whole."""
+    if len(parts) == 1:
+        return parts[0]
+    known = [part.expected for part in parts]
+    values = {key: getattr(parts[0], key) for key in ("dataset", "version", "split", "limit", "limit_seed", "place")}
+    return Pooled(
+        **values,
+        language="+".join(part.language for part in parts),
+        revision="+".join(dict.fromkeys(part.revision for part in parts)),
+        origin=", ".join(dict.fromkeys(part.origin for part in parts)),
+        fingerprint=digest([part.fingerprint for part in parts]),
+        label_map={},
+        expected=None if None in known else sum(count or 0 for count in known),
+        parts=tuple(parts),
+    )

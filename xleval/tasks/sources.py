@@ -14,7 +14,7 @@ from xleval.errors import UserError
 from xleval.fingerprint import digest
 from xleval.tasks.fields import GENERATED
 from xleval.tasks.layout import LocalFiles, fill, form_of
-from xleval.tasks.located import DataOptions, DataProvider, DataWarning, Located
+from xleval.tasks.located import DataOptions, DataProvider, DataWarning, Located, pooled
 from xleval.tasks.places import Generator, HubPlace, LocalPlace, RawPlace
 from xleval.tasks.raw import lines_of
 from xleval.tasks.rows import ChoiceRow, QuestionRow, SequenceRow, TokenRow, TreeRow, numbered
@@ -39,6 +39,7 @@ __all__ = [
     "TreeRow",
     "locate",
     "locate_folder",
+    "pooled",
 ]
 
 #: Raised when reading changes in a way that changes rows: older artifacts are then not reused.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from xleval.adapterhub import AdapterTable, PublishedAdapter, read_table
 from xleval.errors import UserError
 from xleval.fingerprint import digest, files_digest
 from xleval.hub import HubError, HubRepository, hub_commit
+from xleval.safetensors_header import read_header
 
 if TYPE_CHECKING:
     from xleval.host import Host
@@ -31,6 +32,7 @@ class Backbone:
     ``source`` is a hub id (with ``revision``, 40 hex digits) or a folder. ``seen`` says whose pretraining
     languages it shares: ``"mbert"``, ``"xlmr"``, or the codes themselves. ``unsupported_scripts`` (ISO
     15924) have no pieces in its vocabulary: languages written in them are left out unless asked for.
+    ``adapter_table`` is a YAML file of language adapters published for it (``xleval/adapterhub.py``).
     """
 
     name: str
@@ -40,6 +42,7 @@ class Backbone:
     seen: str | frozenset[str] = frozenset()
     unsupported_scripts: tuple[str, ...] = ()
     has_pooler: bool | None = None
+    adapter_table: Path | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -71,6 +74,16 @@ class Backbone:
         """Whether its weights take less than 32 MiB: one CPU core computes it as fast as several do."""
         folder = self.folder
         return folder is not None and sum(f.stat().st_size for f in folder.glob("model*.safetensors")) < 2**25
+
+    @property
+    def published(self) -> AdapterTable:
+        """Language adapters that others published for it, with homepage and citation; read on first use."""
+        return read_table(self.adapter_table) if self.adapter_table else AdapterTable()
+
+    @property
+    def language_adapters(self) -> tuple[PublishedAdapter, ...]:
+        """Language adapters that others published for it, in order of language."""
+        return self.published.adapters
 
     def knows(self, language: Language) -> bool:
         """Whether the encoder saw the language in pretraining."""
@@ -146,16 +159,5 @@ def _present(folder: Path) -> list[str]:
 
 
 def _has_pooler(folder: Path) -> bool:
-    # The header of a safetensors file is JSON behind its length: names without loading anything.
-    for file in folder.glob("model*.safetensors"):
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if length > 100_000_000:
-                raise UserError(f"{file}: not a safetensors file")
-            try:
-                header: Mapping[str, Any] = json.loads(stream.read(length))
-            except ValueError:
-                raise UserError(f"{file}: not a safetensors file, or cut short") from None
-        if any("pooler.dense.weight" in name for name in header):
-            return True
-    return False
+    names = (name for file in folder.glob("model*.safetensors") for name in read_header(file)[0])
+    return any("pooler.dense.weight" in name for name in names)

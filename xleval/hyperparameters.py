@@ -55,7 +55,9 @@ KNOWN: dict[str, Hyperparameter] = {
         "activation, or relu before gelu, or none",
         ("any", "relu", "gelu", "no"),
     ),
-    "la.text_limit": Hyperparameter(0, "characters of a language's Wikipedia to train on, from its start; 0: all"),
+    "la.text_limit": Hyperparameter(
+        100_000_000, "characters of a language's Wikipedia to train on, its first articles; 0: all"
+    ),
     "ba.steps": Hyperparameter(50_000, "optimiser steps of a bilingual adapter (BAD-X)", least=1),
     "ba.batch": Hyperparameter(64, "chunks an optimiser step (BAD-X)", least=1),
     "ba.lr": Hyperparameter(1e-4, "peak learning rate (BAD-X)"),

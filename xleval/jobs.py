@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xleval.errors import UserError
+from xleval.adapter_download import KIND as PUBLISHED
+from xleval.adapter_download import fingerprint as of_hub
 from xleval.fingerprint import digest, files_digest
 from xleval.recipe import LA, LanguageModule, Tuned
 
 if TYPE_CHECKING:
+    from xleval.adapterhub import PublishedAdapter
     from xleval.languages import Language
     from xleval.recipe import ChosenStrategy, Recipe
     from xleval.tasks.sources import Located
@@ -47,12 +49,18 @@ class Job:
         """Unlabelled text that it is trained on."""
         return ()
 
+    @property
+    def stored(self) -> tuple[str, str]:
+        """Kind and fingerprint under which the store has it."""
+        return self.kind, self.fingerprint
+
 
 @dataclass(frozen=True, eq=False)
 class LanguageAdapterJob(Job):
-    """A language, bilingual or multilingual adapter: to be trained by MLM on ``texts``, or ready-made in ``folder``.
+    """A language, bilingual or multilingual adapter: to be trained by MLM on ``texts``, or ready-made.
 
-    ``texts`` has one for each language of ``module``, in its order. ``origin`` says where a folder is from.
+    ``texts`` has one for each language of ``module``, in its order. A ready-made one lies in ``folder``, or is
+    ``published`` on the hub and brought into the store.
     """
 
     kind: ClassVar[str] = "language_adapter"
@@ -60,7 +68,11 @@ class LanguageAdapterJob(Job):
     hyper: Mapping[str, Any] = field(default_factory=dict)
     texts: tuple[Text, ...] = ()
     folder: Path | None = None
-    origin: str = ""
+    published: PublishedAdapter | None = None
+
+    @property
+    def stored(self) -> tuple[str, str]:
+        return (PUBLISHED, of_hub(self.published)) if self.published else (self.kind, self.fingerprint)
 
     @property
     def language(self) -> str:
@@ -72,21 +84,17 @@ class LanguageAdapterJob(Job):
         return f"LA {self.language}" if self.module.kind == "la" else str(self.module)
 
     @classmethod
-    def from_folder(cls, language: str, folder: Path, backbone: str, origin: str = "") -> LanguageAdapterJob:
-        """A ready-made adapter in the adapters library's format; its identity is its files.
-
-        Raises:
-            UserError: when the folder holds no adapter.
-        """
-        weights = folder / "adapter.safetensors"
-        if not (folder / "adapter_config.json").is_file() or not weights.is_file():
-            raise UserError(
-                f"--la {language}={folder}: no adapter there (needs adapter_config.json and adapter.safetensors, "
-                "as model.save_adapter(…, use_safetensors=True) writes)"
-            )
+    def from_folder(cls, language: str, folder: Path, backbone: str) -> LanguageAdapterJob:
+        """A ready-made adapter in the adapters library's format; its identity is its files."""
         files = files_digest(folder, ["adapter_config.json", "adapter.safetensors"])
         inputs = {"kind": "language_adapter", "backbone": backbone, "language": language, "files": files}
-        return cls(digest(inputs), LA(language), {}, (), folder, origin or str(folder))
+        return cls(digest(inputs), LA(language), {}, (), folder)
+
+    @classmethod
+    def from_hub(cls, language: str, published: PublishedAdapter, backbone: str) -> LanguageAdapterJob:
+        """A published adapter; its identity is its id and revision."""
+        inputs = {"kind": "language_adapter", "backbone": backbone, "language": language, "hub": of_hub(published)}
+        return cls(digest(inputs), LA(language), {}, (), None, published)
 
 
 @dataclass(frozen=True, eq=False)

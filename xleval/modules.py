@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xleval.adapter_files import check_adapter
+from xleval.adapterhub import choose, parse_adapter
 from xleval.fingerprint import digest
 from xleval.hyperparameters import of_module
 from xleval.jobs import BackboneJob, FusionJob, Job, LanguageAdapterJob, ModuleJob
@@ -78,21 +81,35 @@ class ModulePlanner:
         """Languages of a job that would be trained on text that is not there."""
         if isinstance(job, BackboneJob):
             return [] if job.text else [job.tuned.language]
-        if (isinstance(job, LanguageAdapterJob) and job.folder is None) or (isinstance(job, FusionJob) and job.texts):
+        trained = isinstance(job, LanguageAdapterJob) and not (job.folder or job.published)
+        if isinstance(job, LanguageAdapterJob | FusionJob) and (trained or job.module.trained):
             return [code for code in job.module.languages if self._text(code) is None]
         return []
 
     def _adapter(self, module: LanguageModule) -> LanguageAdapterJob:
-        if module.kind == "la":
-            (code,) = module.languages
-            folder = self.scope.language_adapters.get(code)
-            if folder is not None:
-                return LanguageAdapterJob.from_folder(code, folder, self.backbone)
+        if module.kind == "la" and (ready := self._ready(*module.languages)):
+            return ready
         texts = [self._text(code) for code in module.languages]
         hyper = of_module(self._hyper, module.kind)
         inputs: dict[str, Any] = {"language": module.languages[0]} if module.kind == "la" else {"module": str(module)}
         fingerprint = self._digest("language_adapter", texts, hyper, **inputs)
         return LanguageAdapterJob(fingerprint, module, hyper, tuple(text for text in texts if text))
+
+    def _ready(self, code: str) -> LanguageAdapterJob | None:
+        """An adapter that need not be trained: given with ``--la``, or published and no text of the user's own."""
+        backbone, given = self.scope.backbone, self.scope.language_adapters.get(code)
+        if given is not None:
+            published = parse_adapter(code, given)
+            if published is None:
+                folder = Path(given).expanduser()
+                check_adapter(folder, backbone, f"--la {code}={given}")
+                return LanguageAdapterJob.from_folder(code, folder, self.backbone)
+        else:
+            text = self._text(code)
+            if text is not None and text.edition is None:
+                return None
+            published = choose(backbone.language_adapters, code, self._hyper["la.published"])
+        return LanguageAdapterJob.from_hub(code, published, self.backbone) if published else None
 
     def _fusion(self, module: LanguageModule) -> FusionJob:
         parts = tuple(map(self._adapter_part, module.parts))

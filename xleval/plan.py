@@ -56,7 +56,7 @@ class Plan:
         """Whether the artifact exists already."""
         if isinstance(job, LanguageAdapterJob) and job.folder is not None:
             return True
-        return self.store.has(job.kind, job.fingerprint)
+        return self.store.has(*job.stored)
 
     def check_text(self) -> None:
         """Refuses a graph that cannot be made.

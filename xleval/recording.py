@@ -152,8 +152,10 @@ def about_cell(cell: Cell, graph: Plan) -> Record:
 def _module(job: ModuleJob, graph: Plan) -> Record:
     found = {"role": "language", "lang": job.language, "module": str(job.module), "id": f"sha256:{job.fingerprint}"}
     if isinstance(job, LanguageAdapterJob) and job.folder is not None:
-        return {**found, "source": job.origin, "sha256": file_digest(job.folder / ADAPTER)}
-    manifest = graph.store.manifest(job.kind, job.fingerprint) if graph.present(job) else {}
+        return {**found, "source": str(job.folder), "sha256": file_digest(job.folder / ADAPTER)}
+    manifest = graph.store.manifest(*job.stored) if graph.present(job) else {}
+    if "hub" in manifest:
+        found["source"] = manifest["hub"]
     parts = [_module(part, graph) for part in job.parts] if isinstance(job, FusionJob) else []
     return {**found, "sha256": _weights(manifest), **({"parts": parts} if parts else {})}
 

@@ -146,7 +146,7 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
     """What has to be made for some cells; damaged artifacts count as missing and are moved aside.
 
     Raises:
-        UserError: a language without adapter and text.
+        UserError: a language without adapter and text, or text that is not in the cache while offline.
     """
     graph.check_text()
     missing = _missing_in(graph, emit)
@@ -157,8 +157,10 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
             predictions[job.task_adapter.fingerprint].append(job)
             wanted[job.task_adapter] = None  # with predictions to make, though it may be in the store
             wanted |= dict.fromkeys(_missing_under(job, missing))
+    foundations = tuple(job for job in in_order(wanted) if job in wanted and isinstance(job, Foundation))
+    _check_texts(foundations)
     return Work(
-        tuple(job for job in in_order(wanted) if job in wanted and isinstance(job, Foundation)),
+        foundations,
         _cohorts(job for job in in_order(wanted) if job in wanted and isinstance(job, TaskAdapterJob)),
         {fingerprint: tuple(found) for fingerprint, found in predictions.items()},
     )
@@ -168,7 +170,15 @@ def missing_modules(graph: Plan, emit: Emit) -> Work:
     """What has to be made for a graph without cells; raises as :func:`missing_work`."""
     graph.check_text()
     missing = _missing_in(graph, emit)
-    return Work(tuple(job for job in graph.jobs.values() if isinstance(job, Foundation) and missing(job)))
+    foundations = tuple(job for job in graph.jobs.values() if isinstance(job, Foundation) and missing(job))
+    _check_texts(foundations)
+    return Work(foundations)
+
+
+def _check_texts(jobs: Iterable[Foundation]) -> None:
+    # Before anything is trained: text that cannot be had offline would end a run in its middle.
+    for text in dict.fromkeys(text for job in jobs for text in job.texts):
+        text.check()
 
 
 def _missing_in(graph: Plan, emit: Emit) -> Callable[[Job], bool]:
@@ -178,8 +188,8 @@ def _missing_in(graph: Plan, emit: Emit) -> Callable[[Job], bool]:
         if isinstance(job, LanguageAdapterJob) and job.folder is not None:
             return False
         if job.fingerprint not in intact:
-            there = graph.store.has(job.kind, job.fingerprint)
-            intact[job.fingerprint] = graph.store.intact(job.kind, job.fingerprint)
+            there = graph.store.has(*job.stored)
+            intact[job.fingerprint] = graph.store.intact(*job.stored)
             if there and not intact[job.fingerprint]:
                 emit(
                     Notice(

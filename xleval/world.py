@@ -46,7 +46,7 @@ class Scope:
     backbone: Backbone
     seeds: tuple[int, ...]
     precision: str
-    language_adapters: Mapping[str, Path]
+    language_adapters: Mapping[str, str]
     treebanks: Mapping[str, str] = field(default_factory=dict)
     source_languages: tuple[Language, ...] = ()
     notices: tuple[str, ...] = ()
@@ -128,7 +128,9 @@ class Scope:
 
     def text(self, language: Language) -> Text | None:
         """Unlabelled text of a language, or None."""
-        return find_text(language, self.experiment.text_dir, self.host.providers)
+        limit = self.hyperparameters(None)["la.text_limit"]
+        experiment = self.experiment
+        return find_text(language, experiment.text_dir, self.host.providers, limit=limit, offline=experiment.offline)
 
     def _pooled(self, task: TaskSpec, split: str) -> Located:
         parts = []
@@ -168,9 +170,7 @@ def resolve_scope(experiment: Experiment, host: Host, *, needs_tasks: bool = Tru
         if name not in names:
             raise UserError(f"--source {name}=…: {name!r} is not among the tasks of this run ({', '.join(names)})")
         if experiment.source_languages:
-            raise UserError(
-                f"--source {name}=… and --source-language: give one, both say what task adapters learn from"
-            )
+            raise UserError(f"--source {name}=… and --source-language: both say what TAs learn from; give one")
     tasks = {name: host.tasks.get(name) for name in names}
     world_tasks = {name: host.tasks.get(name) for name in suite.tasks} if suite else tasks
     backbone = resolve_backbone(
@@ -195,7 +195,7 @@ def resolve_scope(experiment: Experiment, host: Host, *, needs_tasks: bool = Tru
             have = "; ".join(f"{name}: {', '.join(t.code for t in targets[name])}" for name in tasks)
             raise UserError(f"--language {lang.code} ({lang.name}): no task of this run has it ({have})")
     languages = {name: found for name, found in languages.items() if found}
-    adapters = {host.languages.get(code).code: Path(path) for code, path in experiment.language_adapters.items()}
+    adapters = {host.languages.get(code).code: given for code, given in experiment.language_adapters.items()}
     return Scope(
         experiment=experiment,
         host=host,

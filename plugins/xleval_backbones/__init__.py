@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from xleval import Backbone, hookimpl
+
+_HERE = Path(__file__).parent
 
 
 @hookimpl
 def xleval_backbones() -> Iterable[Backbone]:
-    """mBERT and XLM-R."""
+    """mBERT and XLM-R, with the language adapters that AdapterHub has for them."""
     return [
         Backbone(
             name="mbert",
@@ -19,6 +22,7 @@ def xleval_backbones() -> Iterable[Backbone]:
             seen="mbert",
             unsupported_scripts=("Ethi",),
             has_pooler=True,
+            adapter_table=_HERE / "mbert.yaml",
         ),
         Backbone(
             name="xlmr",
@@ -27,5 +31,15 @@ def xleval_backbones() -> Iterable[Backbone]:
             summary="XLM-R base, 12 layers × 768, 100 languages of CC-100 (Conneau et al. 2020)",
             seen="xlmr",
             has_pooler=False,  # its own classification head is dense + tanh + linear
+            adapter_table=_HERE / "xlmr.yaml",
+        ),
+        Backbone(
+            name="xlmr-large",
+            source="FacebookAI/xlm-roberta-large",
+            revision="c23d21b0620b635a76227c604d44e43a9f0ee389",
+            summary="XLM-R large, 24 layers × 1024, 100 languages of CC-100 (Conneau et al. 2020)",
+            seen="xlmr",
+            has_pooler=False,
+            adapter_table=_HERE / "xlmr-large.yaml",
         ),
     ]

@@ -14,10 +14,12 @@ from xleval.cli.options import experiment_from, experiment_options
 @experiment_options
 @click.pass_context
 def fetch(ctx: click.Context, /, **options: Any) -> None:
-    """Bring the backbone and the data of a run into the local caches, for use with --offline.
+    """Bring backbone, data, text and published adapters of a run into the local caches, for use with --offline.
 
     Takes the options of `xleval run`. Every split is read and checked, so what passes here loads later.
     """
+    from xleval.adapter_download import bring
+    from xleval.jobs import LanguageAdapterJob
     from xleval.plan import plan
     from xleval.tasks.recent import blocks_of
 
@@ -34,4 +36,8 @@ def fetch(ctx: click.Context, /, **options: Any) -> None:
     graph.check_text()
     texts = {text.fingerprint: text for job in graph.jobs.values() for text in job.texts}
     for text in texts.values():
-        click.echo(f"text {text.language}: {len(text.lines())} lines from {text.origin}")
+        click.echo(f"text {text.language}: {text.bring()} from {text.origin}")
+    for job in graph.of_kind("language_adapter"):
+        if isinstance(job, LanguageAdapterJob) and job.published:
+            folder = bring(job.published, backbone, graph.store, offline=graph.experiment.offline)
+            click.echo(f"{job.label}: {job.published} in {folder}")

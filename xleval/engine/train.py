@@ -160,4 +160,4 @@ def standing_of(store: Store, job: ModuleJob | None) -> Standing | None:
 
 def folder_of(store: Store, job: LanguageAdapterJob) -> Path:
     """Folder of an adapter, ready-made or in the store and then verified."""
-    return job.folder or store.open(job.kind, job.fingerprint)
+    return job.folder or store.open(*job.stored)

@@ -166,14 +166,15 @@ def _detail(job: Job) -> str:
 
 
 def _origin(job: Job) -> str:
-    if isinstance(job, LanguageAdapterJob) and job.folder is not None:
-        return job.origin
+    if isinstance(job, LanguageAdapterJob) and (job.folder or job.published):
+        return str(job.folder or f"hub {job.published}")
     return ", ".join(dict.fromkeys(text.origin for text in job.texts))
 
 
 def _steps(job: Job) -> int | None:
     hyper = job.hyper  # type: ignore[attr-defined]
-    if isinstance(job, FusionJob) and not job.module.trained:
+    untrained = isinstance(job, FusionJob) and not job.module.trained
+    if untrained or (isinstance(job, LanguageAdapterJob) and job.published):
         return 0
     if hyper["steps"]:
         return int(hyper["steps"])

@@ -142,8 +142,11 @@ def test_no_adapter_and_no_text_names_both_remedies(host: Host, tmp_path: Path) 
 def test_given_adapter_is_present_and_checked(host: Host, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"adapter_config\.json"):
         graph(host, tmp_path, strategies=["la-none"], language_adapters={"qaa": str(tmp_path)})
-    (tmp_path / "adapter_config.json").write_text("{}")
-    (tmp_path / "adapter.safetensors").write_bytes(b"x")
+    from xleval.engine.session import Session
+
+    model = Session(host.backbones.get("demo"), "cpu", "fp32").model
+    model.add_adapter("given", config="seq_bn_inv")
+    model.save_adapter(str(tmp_path), "given", with_head=False, use_safetensors=True)
     found = graph(host, tmp_path, strategies=["la-none"], language_adapters={"qaa": str(tmp_path)})
     (job,) = found.of_kind("language_adapter")
     assert found.present(job)

@@ -15,6 +15,7 @@ from xleval.jobs import PredictionJob, TaskAdapterJob
 from xleval.plan import Plan, plan
 from xleval.run import missing_work
 from xleval.tasks.located import DataWarning
+from xleval.tasks.sources import DataOptions, locate
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +193,28 @@ def test_a_treebank_needs_a_folder(host: Host, tmp_path: Path) -> None:
 def test_a_split_that_a_language_does_not_have(host: Host, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no dev data of 'bam': the data set has only test for it"):
         graph(host, tmp_path, tasks=["ud-pos"], languages=["bam"], split="dev")
+
+
+def test_a_source_is_learned_from_in_several_splits(host: Host, tmp_path: Path) -> None:
+    (job,) = adapters(graph(host, tmp_path, tasks=["demo-nli"], sources={"demo-nli": "demo-nli[train,dev]"}))
+    task = host.tasks.get("demo-nli")
+    rows, dev = (data.rows(task.labels, task.label_map) for data in (job.train, job.dev))
+    assert len({row.id for row in rows}) == len(rows) == 2400 + len(dev)
+    assert job.train.split == "train+dev"
+    for wrong in ("demo-nli[train", "demo-nli[test,tset]"):
+        with pytest.raises(UserError, match=r"write NAME\[train,dev\]|no split 'tset'"):
+            graph(host, tmp_path, tasks=["demo-nli"], sources={"demo-nli": wrong})
+
+
+@pytest.mark.filterwarnings("ignore::xleval.tasks.sources.DataWarning")
+def test_translated_training_data_of_xnli_and_paws_x(host: Host, tmp_path: Path) -> None:
+    folder = tmp_path / "XNLI-MT-1.0" / "multinli"
+    folder.mkdir(parents=True)
+    (folder / "multinli.train.ar.tsv").write_text("premise\thypo\tlabel\na\tb\tcontradictory\nc\td\tneutral\n")
+    for name in ("translated_train.tsv", "dev_2k.tsv", "test_2k.tsv"):
+        (tmp_path / "x-final" / "de").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x-final" / "de" / name).write_text("id\tsentence1\tsentence2\tlabel\n1\ta\tb\t1\n")
+    for task, code, labels in (("xnli", "ara", [2, 1]), ("paws-x", "deu", [1])):
+        spec = host.tasks.get(task)
+        located = locate(spec, code, "train", DataOptions(tmp_path), {})
+        assert [row.label for row in located.rows(spec.labels, spec.label_map)] == labels

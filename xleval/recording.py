@@ -16,6 +16,7 @@ from xleval.plan import Plan
 from xleval.predictions import PREDICTIONS, read_predictions
 from xleval.records import SCHEMA, Key, Record, Results, cell_key, item_ids_digest
 from xleval.scoring import score
+from xleval.tasks.located import Located
 from xleval.tasks.recent import blocks_of
 
 
@@ -105,7 +106,7 @@ class Recorder:
             ],
             "source_lang": adapter.source_language,
             "source": [
-                {split: f"{d.dataset}@{d.revision}" for split, d in (("train", stage.train), ("dev", stage.dev))}
+                {split: _source(d) for split, d in (("train", stage.train), ("dev", stage.dev))}
                 for stage in adapter.stages
             ],
             "train_on": [str(module) for module in cell.recipe.train_on],
@@ -147,6 +148,12 @@ def about_cell(cell: Cell, graph: Plan) -> Record:
         **({"tuned_backbone": {"module": str(tuned.tuned), "id": f"sha256:{tuned.fingerprint}"}} if tuned else {}),
         "provenance": "self-reported",
     }
+
+
+def _source(data: Located) -> str:
+    # Several splits are named as `--source` names them.
+    parts = f"[{data.split.replace('+', ',')}]" if "+" in data.split else ""
+    return f"{data.dataset}{parts}@{data.revision}"
 
 
 def _module(job: ModuleJob, graph: Plan) -> Record:

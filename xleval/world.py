@@ -97,7 +97,7 @@ class Scope:
         """The language of the task's labelled training data; of several, the first."""
         if self.source_languages:
             return self.source_languages[0]
-        source = self._sources(task)[-1]
+        source, _ = self._sources(task)[-1]
         return self.host.languages.get(task.source_language if isinstance(source, Path) else source.language)
 
     def target_of(self, task: str, language: str) -> Located:
@@ -117,13 +117,14 @@ class Scope:
             return ((self._pooled(task, "train"), self._pooled(task, "dev")),)
         found = []
         options = replace(self.options, treebanks={})
-        for source in self._sources(task):
+        for source, splits in self._sources(task):
             if isinstance(source, Path):
-                pair = [locate_folder(task, source, split, options) for split in ("train", "dev")]
+                train, dev = (locate_folder(task, source, split, options) for split in ("train", "dev"))
             else:
-                providers = self.host.providers
-                pair = [locate(source, source.language, split, options, providers) for split in ("train", "dev")]
-            found.append((pair[0], pair[1]))
+                providers, language = self.host.providers, source.language
+                train = pooled([locate(source, language, split, options, providers) for split in splits])
+                dev = locate(source, language, "dev", options, providers)
+            found.append((train, dev))
         return tuple(found)
 
     def text(self, language: Language) -> Text | None:
@@ -141,20 +142,29 @@ class Scope:
                 raise UserError(f"--source-language {language.code}: {error}") from None
         return pooled(parts)
 
-    def _sources(self, task: TaskSpec) -> tuple[SourceSpec | Path, ...]:
+    def _sources(self, task: TaskSpec) -> tuple[tuple[SourceSpec | Path, tuple[str, ...]], ...]:
+        """Source data sets or a folder, each with the splits to train on: ``a+b``, ``copa[train,dev]``."""
         given = self.experiment.sources.get(task.name) or (self.suite.sources.get(task.name) if self.suite else None)
         if given is not None and (Path(given).is_dir() or "/" in given):
-            return (Path(given),)
-        found = tuple(self.host.sources.get(name.strip()) for name in (given or task.source).split("+"))
-        for source in found:
-            if source.family != task.family:
-                raise UserError(
-                    f"--source {task.name}={source.name}: {source.name} is for {source.family}, "
-                    f"{task.name} is {task.family}"
-                )
-            if source.language != found[-1].language:
+            return ((Path(given), ("train",)),)
+        found = tuple(self._source(task, part.strip()) for part in (given or task.source).split("+"))
+        for source, _ in found:
+            if source.language != found[-1][0].language:
                 raise UserError(f"--source {task.name}={given}: a chain is in one language")
         return found
+
+    def _source(self, task: TaskSpec, part: str) -> tuple[SourceSpec, tuple[str, ...]]:
+        name, bracket, rest = part.partition("[")
+        splits = tuple(split.strip() for split in rest.rstrip("]").split(",")) if bracket else ("train",)
+        if bracket and not rest.endswith("]"):
+            raise UserError(f"--source {task.name}={part}: write NAME[train,dev] to train on several splits")
+        source = self.host.sources.get(name.strip())
+        if source.family != task.family:
+            raise UserError(
+                f"--source {task.name}={source.name}: {source.name} is for {source.family}, "
+                f"{task.name} is {task.family}"
+            )
+        return source, splits
 
 
 def resolve_scope(experiment: Experiment, host: Host, *, needs_tasks: bool = True) -> Scope:

@@ -32,7 +32,7 @@ class _Tlr:
 
 @dataclass(frozen=True)
 class Target(_Tlr):
-    """TLR TARGET: one TA for each target, trained on that target's LA alone."""
+    """TLR TARGET (Parović et al. 2023): one TA for each target, trained on that target's LA alone."""
 
     name = "tlr-target"
     summary = "one TA for each target, trained on the target's LA"
@@ -44,7 +44,7 @@ class Target(_Tlr):
 
 @dataclass(frozen=True)
 class Bilingual(_Tlr):
-    """TLR BILINGUAL: one TA for each target, trained on the LAs of source and target in turn."""
+    """TLR BILINGUAL (Parović et al. 2023): one TA for each target, trained on the LAs of source and target in turn."""
 
     name = "tlr-bilingual"
     summary = "one TA for each target, trained while switching between the LAs of source and target"
@@ -56,7 +56,7 @@ class Bilingual(_Tlr):
 
 @dataclass(frozen=True)
 class TaskMulti(_Tlr):
-    """TLR TASK-MULTI: one TA for the task."""
+    """TLR TASK-MULTI (Parović et al. 2023): one TA for the task."""
 
     name = "tlr-task-multi"
     summary = "one TA, trained while cycling over the LAs of the source and of every target of the task"
@@ -68,7 +68,7 @@ class TaskMulti(_Tlr):
 
 @dataclass(frozen=True)
 class AllMulti(_Tlr):
-    """TLR ALL-MULTI: one TA for all tasks that share their source data."""
+    """TLR ALL-MULTI (Parović et al. 2023): one TA for all tasks that share their source data."""
 
     name = "tlr-all-multi"
     summary = "one TA, trained while cycling over the LAs of the source and of every target of every task"
@@ -80,7 +80,7 @@ class AllMulti(_Tlr):
 
 @dataclass(frozen=True)
 class LeaveOutTask(_Tlr):
-    """TLR LEAVE-OUT-TASK: ALL-MULTI that meets no language of the task it is evaluated on."""
+    """TLR LEAVE-OUT-TASK (Parović et al. 2023): ALL-MULTI that meets no language of the task it is evaluated on."""
 
     name = "tlr-leave-out-task"
     summary = "ALL-MULTI without the LAs of the task's own targets"
@@ -93,7 +93,7 @@ class LeaveOutTask(_Tlr):
 
 @dataclass(frozen=True)
 class LeaveOutTarg(_Tlr):
-    """TLR LEAVE-OUT-TARG: ALL-MULTI that does not meet the target it is evaluated on."""
+    """TLR LEAVE-OUT-TARG (Parović et al. 2023): ALL-MULTI that does not meet the target it is evaluated on."""
 
     name = "tlr-leave-out-targ"
     summary = "ALL-MULTI without the target's LA, one TA for each target"

@@ -141,7 +141,8 @@ def _faults(spec: Any, host: Any, given: Collection[tuple[str, str]]) -> Iterato
         codes = [code for table in tables for codes in table.languages.values() for code in codes]
         check("language", host.languages.get, dict.fromkeys(codes))
         check("strategy", host.choose_strategy, spec.strategies)
-        given_sources = [name.strip() for text in spec.sources.values() if "/" not in text for name in text.split("+")]
+        names = [name for text in spec.sources.values() if "/" not in text for name in text.split("+")]
+        given_sources = [name.partition("[")[0].strip() for name in names]
         check("source", host.sources.find, dict.fromkeys(given_sources))
         backbones = dict.fromkeys((spec.backbone, *(table.backbone for table in tables if table.backbone)))
         check("backbone", host.backbones.find, [name for name in backbones if "/" not in name])

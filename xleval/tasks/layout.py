@@ -82,6 +82,8 @@ class Form(Model):
     label_names: tuple[str, ...] = ()
     """Names of labels stored as integers, from 0. For multiple choice: how the file writes the choices, in
     order (SIQA's 1, 2, 3); integers from 0 where it says nothing."""
+    relabel: dict[str, Text] = {}
+    """Label in files of this place → label that the others have (XNLI's translated train sets: contradictory)."""
     offsets: Literal["exact", "nearest"] = "exact"
     """``nearest``: an answer that is not where its offset says is taken from the nearest place that has it, for
     copies whose contexts lost their leading spaces. ``exact``: it is refused."""

@@ -168,14 +168,14 @@ class Located:
 
 @dataclass(frozen=True)
 class Pooled(Located):
-    """A split of several languages, one after the other; ids are put behind the language's code."""
+    """Splits one after the other, of several languages or of one; ids are put behind language and split."""
 
     parts: tuple[Located, ...] = ()
 
     def _all(self, labels: Sequence[str], label_map: Mapping[str, str]) -> Iterator[Row]:
         for part in self.parts:
             for row in part._all(labels, label_map):
-                yield row._replace(id=f"{part.language}:{row.id}")
+                yield row._replace(id=f"{part.language}/{part.split}:{row.id}")
 
     @property
     def is_remote(self) -> bool:
@@ -186,14 +186,15 @@ class Pooled(Located):
 
 
 def pooled(parts: Sequence[Located]) -> Located:
-    """One split of several languages as one; of one language it is that split. ``limit`` is one for the whole."""
+    """Several splits as one; of one it is that one. ``limit`` is one for the whole."""
     if len(parts) == 1:
         return parts[0]
     known = [part.expected for part in parts]
-    values = {key: getattr(parts[0], key) for key in ("dataset", "version", "split", "limit", "limit_seed", "place")}
+    values = {key: getattr(parts[0], key) for key in ("dataset", "version", "limit", "limit_seed", "place")}
     return Pooled(
         **values,
-        language="+".join(part.language for part in parts),
+        split="+".join(dict.fromkeys(part.split for part in parts)),
+        language="+".join(dict.fromkeys(part.language for part in parts)),
         revision="+".join(dict.fromkeys(part.revision for part in parts)),
         origin=", ".join(dict.fromkeys(part.origin for part in parts)),
         fingerprint=digest([part.fingerprint for part in parts]),

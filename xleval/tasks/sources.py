@@ -151,6 +151,8 @@ class _Part:
         spec, options = self.spec, self.options
         # A source's own map is part of its data; a task's stands in the fingerprints of what uses it.
         label_map = dict(spec.label_map) if isinstance(spec, SourceSpec) else {}
+        if place.form is not None:
+            label_map |= place.form.relabel
         fingerprint = digest(
             {
                 "reading": _READING,

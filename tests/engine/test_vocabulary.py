@@ -40,3 +40,14 @@ def test_bf16_stays_close() -> None:
     gold, bias = torch.randint(0, 500, (40,), generator=draw), torch.zeros(500)
     exact = float(vocabulary_loss(hidden, weight, bias, gold))
     assert float(vocabulary_loss(hidden.bfloat16(), weight, bias, gold)) == pytest.approx(exact, rel=0.01)
+
+
+def test_gradients_of_a_trained_embedding_matrix() -> None:
+    generator = torch.Generator().manual_seed(3)
+    hidden, weight, bias = (torch.randn(*s, generator=generator) for s in ((7, 5), (11, 5), (11,)))
+    gold = torch.randint(0, 11, (7,), generator=generator)
+    ours, plain = ([t.clone().requires_grad_() for t in (hidden, weight, bias)] for _ in range(2))
+    (3 * vocabulary_loss(*ours, gold)).backward()
+    (3 * torch.nn.functional.cross_entropy(plain[0] @ plain[1].T + plain[2], gold, reduction="sum")).backward()
+    for mine, theirs in zip(ours, plain, strict=True):
+        assert torch.allclose(mine.grad, theirs.grad, atol=1e-4)

@@ -1,14 +1,31 @@
-"""For tests of xleval and of plugins: a small random backbone with a real tokenizer."""
+"""For tests of xleval and of plugins: the checks of a plugin, and a small random backbone with a real tokenizer."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
+from xleval.conformance import Check, check_plugin
 from xleval.errors import UserError
 
+__all__ = ["Check", "assert_conforms", "check_plugin", "make_backbone", "read_jsonl"]
+
 _VOCABULARY = {"bert": "vocab.txt", "xlm-roberta": "sentencepiece.bpe.model"}
+
+
+def assert_conforms(plugin: str | Path | ModuleType, *, run: bool = True, strategies: Iterable[str] = ()) -> None:
+    """Runs all checks of a plugin, as ``xleval plugins check`` does; arguments as :func:`check_plugin`'s.
+
+    Raises:
+        AssertionError: naming every check that failed, with what to do.
+        UserError: there is no such plugin.
+    """
+    failed = [check for check in check_plugin(plugin, run=run, strategies=strategies) if not check.ok]
+    if failed:
+        raise AssertionError("".join(f"\n{check.of}, {check.what}: {check.fault}" for check in failed))
 
 
 def make_backbone(

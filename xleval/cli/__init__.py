@@ -23,11 +23,14 @@ COMMANDS = {
     "score": ("xleval.cli.halves", "The second half of a run: score stored predictions. Loads no model."),
     "ls": ("xleval.cli.ls", "List tasks, strategies, backbones, languages, datasets, suites or metrics."),
     "show": ("xleval.cli.show", "Show one task, strategy, backbone, language, dataset or suite, whole."),
+    "la": ("xleval.cli.la", "List, train and measure language adapters."),
     "validate": ("xleval.cli.validate", "Check task specs, suites and experiment files."),
     "results": ("xleval.cli.results", "Show or export recorded results."),
+    "reproduce": ("xleval.cli.reproduce", "Run a published table, and print ours beside theirs."),
+    "analyse": ("xleval.cli.analyse", "The papers' analyses as tables and figures: alignment, transfer and others."),
     "store": ("xleval.cli.store", "List, verify or clean the store of adapters and predictions."),
     "backbone": ("xleval.cli.backbone", "Make a small random backbone, for machines without a hub."),
-    "plugins": ("xleval.cli.plugins", "List plugins with what they provide and what is wrong with them."),
+    "plugins": ("xleval.cli.plugins", "List, write and check plugins."),
     "doctor": ("xleval.cli.doctor", "Versions, device, caches, plugins, hub: for bug reports."),
 }
 

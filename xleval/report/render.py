@@ -20,10 +20,10 @@ def markdown(table: Table) -> str:
     parts = []
     for one in table.tables:
         header = ["strategy", *one.languages, "average", "coverage"]
-        lines = ["| " + " | ".join(map(_escape_pipe, header)) + " |", "|:--|" + "--:|" * (len(header) - 1)]
+        lines = ["| " + " | ".join(map(escape_pipe, header)) + " |", "|:--|" + "--:|" * (len(header) - 1)]
         for row in one.rows:
-            lines.append("| " + " | ".join(map(_escape_pipe, [row.strategy, *_texts(row), _coverage(row)])) + " |")
-        parts.append(f"**{_escape_pipe(one.caption)}**\n\n" + "\n".join(lines))
+            lines.append("| " + " | ".join(map(escape_pipe, [row.strategy, *_texts(row), _coverage(row)])) + " |")
+        parts.append(f"**{escape_pipe(one.caption)}**\n\n" + "\n".join(lines))
     return "\n\n".join(parts) + "\n" if parts else "no results\n"
 
 
@@ -32,18 +32,18 @@ def latex(table: Table) -> str:
     parts = []
     for one in table.tables:
         best = _best(one)
-        header = " & ".join(map(_escape_latex, ["strategy", *one.languages, "average"]))
+        header = " & ".join(map(escape_latex, ["strategy", *one.languages, "average"]))
         lines = [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_escape_latex(one.caption)}. Best mean in bold; no test implied.}}",
+            rf"\caption{{{escape_latex(one.caption)}. Best mean in bold; no test implied.}}",
             rf"\begin{{tabular}}{{l{'r' * (len(one.languages) + 1)}}}",
             r"\toprule",
             header + r" \\",
             r"\midrule",
         ]
         for row in one.rows:
-            cells = [_escape_latex(row.strategy)]
+            cells = [escape_latex(row.strategy)]
             for column, entry in {**row.entries, "": row.average}.items():
                 text = _text(entry).replace(" ±", r"{\scriptsize$\pm$") + ("}" if entry.sd is not None else "")
                 text = text.replace(_MISSING, "--")
@@ -148,7 +148,7 @@ def _plain(one: TaskTable) -> dict[str, Any]:
     }
 
 
-def _escape_pipe(text: str) -> str:
+def escape_pipe(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
@@ -156,5 +156,5 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"±": r"$\pm$", "×": r"$\times$", 
 _LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--"}
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)

@@ -1,0 +1,1 @@
+"""The papers' analyses: pure functions from records and arrays to tables, JSON and figures (``docs/analyses.md``)."""

@@ -73,7 +73,7 @@ def document(tasks: dict[str, Scores]) -> str:
         "",
         "A difference is to `madx`, on the average of the eight languages, with a 95 % interval: Student's t over the",
         "five paired differences of seeds. It covers new seeds, not new examples or languages, and is not corrected",
-        "for the number of comparisons: of 36 such intervals two would be expected to exclude zero if nothing differed.",
+        "for the number of comparisons: of 36 such intervals two would be expected to exclude zero by chance.",
         "**Bold**: the interval excludes zero.",
         "",
     ]

@@ -11,13 +11,14 @@ from xleval.events import CellFinished, Emit
 from xleval.executors import Outcome
 from xleval.fingerprint import file_digest
 from xleval.interrupt import shielded
-from xleval.jobs import Cell, FusionJob, LanguageAdapterJob, ModuleJob, PredictionJob
+from xleval.jobs import BackboneJob, Cell, Foundation, FusionJob, LanguageAdapterJob, ModuleJob, PredictionJob, in_order
 from xleval.plan import Plan
 from xleval.predictions import PREDICTIONS, read_predictions
 from xleval.records import SCHEMA, Key, Record, Results, cell_key, item_ids_digest
 from xleval.scoring import score
 from xleval.tasks.located import Located
 from xleval.tasks.recent import blocks_of
+from xleval.tasks.texts import Text
 
 
 class Recorder:
@@ -81,6 +82,7 @@ class Recorder:
         adapter, graph = cell.prediction.task_adapter, self.graph
         manifest = graph.store.manifest(adapter.kind, adapter.fingerprint) if graph.present(adapter) else {}
         modules = dict.fromkeys(job for job in (*adapter.cycle, adapter.dev_module) if job)
+        trained = [job for job in in_order(cell.prediction.needs) if isinstance(job, Foundation) and job.hyper]
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -112,6 +114,9 @@ class Recorder:
             "train_on": [str(module) for module in cell.recipe.train_on],
             "drop_last": cell.recipe.drop_last,
             "hyperparameters": dict(adapter.hyper),
+            "module_hyperparameters": {
+                job.kind if isinstance(job, BackboneJob) else job.module.kind: dict(job.hyper) for job in trained
+            },
             "target_scope": cell.target_scope,
             "seed": cell.seed,
             **git_state(),
@@ -157,14 +162,28 @@ def _source(data: Located) -> str:
 
 
 def _module(job: ModuleJob, graph: Plan) -> Record:
-    found = {"role": "language", "lang": job.language, "module": str(job.module), "id": f"sha256:{job.fingerprint}"}
+    found: Record = {"role": "language", "lang": job.language, "module": str(job.module)}
+    found["id"] = f"sha256:{job.fingerprint}"
     if isinstance(job, LanguageAdapterJob) and job.folder is not None:
-        return {**found, "source": str(job.folder), "sha256": file_digest(job.folder / ADAPTER)}
+        # The folder's name alone: records are published, places on a machine are not.
+        return {**found, "source": job.folder.name, "sha256": file_digest(job.folder / ADAPTER)}
     manifest = graph.store.manifest(*job.stored) if graph.present(job) else {}
     if "hub" in manifest:
-        found["source"] = manifest["hub"]
-    parts = [_module(part, graph) for part in job.parts] if isinstance(job, FusionJob) else []
-    return {**found, "sha256": _weights(manifest), **({"parts": parts} if parts else {})}
+        policy = {} if job.module.languages[0] in graph.scope.language_adapters else {"policy": _policy(graph)}
+        return {**found, "source": {**manifest["hub"], **policy}, "sha256": _weights(manifest)}
+    found["texts"] = {text.language: _text(text) for text in job.texts}
+    found |= {key: manifest.get(key) for key in ("perplexity_before", "perplexity") if job.texts}
+    if isinstance(job, FusionJob):
+        found["parts"] = [_module(part, graph) for part in job.parts]
+    return {**found, "sha256": _weights(manifest)}
+
+
+def _text(text: Text) -> str:
+    return f"sha256:{text.fingerprint[:16]}" if text.files else text.origin
+
+
+def _policy(graph: Plan) -> str:
+    return str(graph.scope.hyperparameters(None)["la.published"])
 
 
 #: File with an artifact's weights, whichever it has.

@@ -173,8 +173,10 @@ def resolve_scope(experiment: Experiment, host: Host, *, needs_tasks: bool = Tru
     Raises:
         UserError: unknown names, with the nearest known ones.
     """
-    alone = not needs_tasks and experiment.backbone and not experiment.tasks and not experiment.suite
-    suite = None if alone else _suite(experiment, host)
+    suite = _suite(experiment, host)
+    named = experiment.suite or experiment.tasks or experiment.backbone is None
+    if suite and not needs_tasks and not named and suite.backbone != experiment.backbone:
+        suite = None
     names = experiment.tasks or (suite.tasks if suite else [])
     for name in experiment.sources:
         if name not in names:

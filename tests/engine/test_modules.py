@@ -18,6 +18,7 @@ from xleval.engine.loop import TrainingFailedError
 from xleval.engine.mlm import train_fusion, train_language_adapter, tune_backbone
 from xleval.engine.text import Stream, Turns
 from xleval.engine.train import train
+from xleval.errors import UserError
 from xleval.events import WorkProgress
 from xleval.hyperparameters import merged, of_module
 from xleval.jobs import BackboneJob, FusionJob, LanguageAdapterJob, TaskAdapterJob
@@ -212,3 +213,16 @@ def test_a_loss_that_is_not_finite_names_the_module(
     monkeypatch.setattr(module, "_loss", broken)
     with pytest.raises(TrainingFailedError, match=r"loss is nan at step 0 of 6 of BA\(eng, swa\)"):
         train_language_adapter(job, session, tmp_path / "p", tmp_path / "o", settings)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("la", "la.chunk"), ("tune", "tune.chunk")])
+def test_a_chunk_longer_than_the_encoder_is_refused(
+    kind: str, key: str, session: Any, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    assert session.positions == 512
+    hyper = of_module(merged({**SMALL, key: 513}), kind)
+    job = LanguageAdapterJob("a" * 64, LA("swa"), hyper, texts("swa"))
+    tuned = BackboneJob("b" * 64, Tuned("swa", 1), {**hyper, "steps": 1}, texts("swa")[0])
+    places = (session, tmp_path / "p", tmp_path / "o", settings)
+    with pytest.raises(UserError, match=f"{key}=513: tiny has 512 positions; give --set {key}=512 or less"):
+        train_language_adapter(job, *places) if kind == "la" else tune_backbone(tuned, *places)

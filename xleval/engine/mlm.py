@@ -24,9 +24,10 @@ from xleval.engine.session import Session
 from xleval.engine.text import Chunks, Turns, mask, stream
 from xleval.engine.vocabulary import vocabulary_loss
 from xleval.engine.weights import save_encoder
+from xleval.errors import UserError
 from xleval.events import Emit, silent
 from xleval.jobs import BackboneJob, FusionJob, Job, LanguageAdapterJob
-from xleval.recipe import LanguageModule
+from xleval.recipe import LA, LanguageModule
 
 #: TLR: 100 epochs, but at least 30,000 and at most 100,000 steps.
 _AUTO_STEPS = (30_000, 100_000)
@@ -113,8 +114,9 @@ def tune_backbone(
     hyper = {**job.hyper, "eval_every": job.tuned.steps}
     model = _masked_lm(session)
     model.requires_grad_(True)
-    one = stream(job.text, session.tokenizer, hyper)
-    result = _train(job, model, session, Turns([one], [0]), [one.held], hyper, folder, engine, emit, select="last")
+    turns = _turns(LA(job.tuned.language), [job.text], session, hyper)
+    held = [stream.held for stream in turns.streams]
+    result = _train(job, model, session, turns, held, hyper, folder, engine, emit, select="last")
     save_encoder(dict(model.base_model.named_parameters()), out)
     return result
 
@@ -133,6 +135,12 @@ def perplexity(
 
 
 def _turns(module: LanguageModule, texts: Sequence[Any], session: Session, hyper: Mapping[str, Any]) -> Turns:
+    if hyper["chunk"] > session.positions:
+        key = "tune.chunk" if "lines" in hyper else "la.chunk"
+        raise UserError(
+            f"{key}={hyper['chunk']}: {session.backbone.name} has {session.positions} positions; give --set "
+            f"{key}={session.positions} or less"
+        )
     streams = [stream(text, session.tokenizer, hyper) for text in texts]
     shares = module.ratio if module.kind == "ba" else (1,) * len(streams)
     return Turns(streams, [index for index, share in enumerate(shares) for _ in range(share)])

@@ -135,6 +135,14 @@ class Session:
         return int(self.model.config.num_hidden_layers)
 
     @property
+    def positions(self) -> int:
+        """Sub-words that the encoder has positions for, special ones included."""
+        config = self.model.config
+        # RoBERTa counts its positions from behind the padding id.
+        reserved = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+        return int(config.max_position_embeddings) - reserved
+
+    @property
     def token_budget(self) -> int:
         """Sub-words, padding included, that one forward pass takes unless told otherwise."""
         return 4096 if self.device.type == "cpu" else 32768

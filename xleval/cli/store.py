@@ -37,7 +37,9 @@ def ls(root: Path | None, as_json: bool) -> None:
     for one in stored:
         manifest = one.manifest
         seed = f"seed {manifest['seed']}" if "seed" in manifest else None
-        parts = [manifest.get("task"), manifest.get("language"), seed]
+        hub = manifest.get("hub", {}).get("id")
+        adapter = manifest.get("adapter") if manifest.get("adapter") != "bottleneck" else None
+        parts = [manifest.get("task"), adapter, manifest.get("module") or manifest.get("language"), hub, seed]
         content = " ".join(str(part) for part in parts if part)
         table.add_row(one.kind, one.fingerprint[:12], content, manifest["created"], f"{one.bytes / 1024:.0f}")
     Console().print(table)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Chunks = npt.NDArray[np.int64]
 
+#: Lines tokenised at a time: as Python's numbers, sub-words take several times what they take in an array.
+_BLOCK = 10_000
+
 
 @dataclass
 class Stream:
@@ -88,14 +91,19 @@ def cut(lines: list[str], tokenizer: Any, size: int) -> Chunks:
     The rest that fills no chunk is dropped, as in the released training script; a text shorter than two
     chunks is cut into halves.
     """
-    encoded = tokenizer(lines, add_special_tokens=True, truncation=False, return_attention_mask=False)["input_ids"]
-    flat = np.fromiter((i for ids in encoded for i in ids), dtype=np.int64)
+    parts = [_ids(lines[start : start + _BLOCK], tokenizer) for start in range(0, len(lines), _BLOCK)]
+    flat = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
     if len(flat) < 2 * size:
         size = len(flat) // 2
     if size < 4:
         return np.zeros((0, 4), dtype=np.int64)
     count = len(flat) // size
     return flat[: count * size].reshape(count, size)
+
+
+def _ids(lines: list[str], tokenizer: Any) -> Chunks:
+    encoded = tokenizer(lines, add_special_tokens=True, truncation=False, return_attention_mask=False)["input_ids"]
+    return np.fromiter((i for ids in encoded for i in ids), dtype=np.int64)
 
 
 def mask(chunks: Chunks, tokenizer: Any, probability: float, seed: tuple[int, int]) -> tuple[Chunks, Chunks]:

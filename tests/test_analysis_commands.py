@@ -326,6 +326,18 @@ def test_figures_fit_a_papers_columns() -> None:
     assert scatter_plots(panels, title="t", y_label="y").get_size_inches()[0] == pytest.approx(TEXT)
 
 
+def test_amounts_over_powers_of_ten_stand_on_a_logarithmic_axis_that_has_zero() -> None:
+    def axis(values: list[float]) -> tuple[str, list[float]]:
+        panel = Panel("size", "", tuple(("swa", x, 1.0) for x in values))
+        (axes,) = scatter_plots([panel], title="t", y_label="y").axes
+        return axes.get_xscale(), list(axes.get_xticks())
+
+    assert axis([0, 0.2, 1.6, 300.8]) == ("symlog", [0, 1, 10, 100])
+    assert axis([3.0, 40, 5000.0]) == ("symlog", [10, 100, 1000, 10000])
+    for values in ([1.0, 2, 90], [0.0, 0, 5], [-5.0, 1, 1000], [0.0, 0.0]):
+        assert axis(values)[0] == "linear"
+
+
 def test_labels_of_points_do_not_cover_each_other() -> None:
     points = [(f"l{i}", 0.0, float(i) * 0.02) for i in range(6)] + [("far", 1.0, 1.0)]
     figure = scatter_plots([Panel("p", "n = 7", points, ("no", "yes"))], title="t", y_label="y")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xleval.analysis.association import Kind
 from xleval.analysis.measured import Measured
 from xleval.analysis.pieces import Cut, cut
+from xleval.analysis.pretraining import table_of
 from xleval.analysis.typology import same_order
 from xleval.errors import UserError
 from xleval.store import CorruptArtifactError, Store, default_store
@@ -49,6 +50,19 @@ def of_languages(targets: Sequence[Language], source: Language, backbone: Backbo
         yes_or_no("script of the source", lambda lang: lang.script == source.script),
         yes_or_no("word order of the source", lambda lang: same_order(lang.code, source.code)),
     ]
+
+
+def of_pretraining(targets: Sequence[Language], backbone: Backbone) -> tuple[list[Predictor], list[str]]:
+    """Size of the text of each target that the backbone was pretrained on, one predictor or none, and notes.
+
+    A language that it did not see has 0; one that it saw and whose size is not known has none.
+    """
+    table = table_of(backbone)
+    if table is None:
+        return [], [f"no pretraining size: no table has how much text of each language {backbone.name} saw"]
+    sizes = {lang.code: table.sizes.get(lang.code, math.nan) if backbone.knows(lang) else 0.0 for lang in targets}
+    notes = [f"no pretraining size for {code}: no table has it" for code, size in sizes.items() if math.isnan(size)]
+    return [Predictor(f"pretraining size ({table.unit} of {table.corpus})", "number", sizes)], notes
 
 
 def of_pieces(cuts: Mapping[str, Cut]) -> list[Predictor]:
@@ -137,11 +151,12 @@ def gathered(
         try:
             scope = resolve_scope(make_experiment({"tasks": [group.task], **values, **limit, **split}), host)
         except UserError as error:
-            notes.append(f"no pieces a word: {error}")
+            notes.append(f"no pretraining size, no pieces a word: {error}")
     source = host.languages.get(group.source)
     found = of_languages(targets, source, scope.backbone if scope else None)
     if scope is not None:
-        cuts, more = cuts_of(group, targets, scope)
-        found, notes = [*found, *of_pieces(cuts)], [*notes, *more]
+        sizes, unsized = of_pretraining(targets, scope.backbone)
+        cuts, uncut = cuts_of(group, targets, scope)
+        found, notes = [*found, *sizes, *of_pieces(cuts)], [*notes, *unsized, *uncut]
     found += of_text(group, targets, Store(where["store"] or default_store()), scope)
     return found, notes

@@ -174,7 +174,7 @@ def line_plots(panels: Mapping[str, Sequence[Line]], *, title: str, x_label: str
 
 def scatter_plots(panels: Sequence[Panel], *, title: str, y_label: str) -> Figure:
     """Small multiples of labelled points; grades have their names as ticks. An empty figure says that it is."""
-    from matplotlib.ticker import EngFormatter
+    from matplotlib.ticker import EngFormatter, NullLocator
 
     with style():
         figure, grid = _grid(max(len(panels), 1), title, height=1.75, columns=3)
@@ -185,6 +185,13 @@ def scatter_plots(panels: Sequence[Panel], *, title: str, y_label: str) -> Figur
             if panel.ticks:
                 axes.set_xticks(range(len(panel.ticks)), panel.ticks)
                 axes.set_xlim(-0.6, len(panel.ticks) - 0.4)
+            elif (least := _skewed(x)) > 0:
+                axes.set_xscale("symlog", linthresh=least, linscale=0.4)
+                axes.set_xlim(-0.9 * least if min(x) == 0 else least / 2, 3 * max(x))
+                powers = [10.0**power for power in range(-12, 13) if least <= 10.0**power <= 3 * max(x)]
+                axes.set_xticks([0] * (min(x) == 0) + powers, minor=False)
+                axes.xaxis.set_minor_locator(NullLocator())
+                axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             else:
                 axes.margins(x=0.12)
                 axes.locator_params(axis="x", nbins=5)
@@ -201,6 +208,12 @@ def scatter_plots(panels: Sequence[Panel], *, title: str, y_label: str) -> Figur
         for axes, panel in zip(grid, panels, strict=False):
             _label_points(axes, panel.points)
     return figure
+
+
+def _skewed(x: Sequence[float]) -> float:
+    """The smallest amount above 0 where amounts spread over more than two powers of ten; else 0."""
+    least = min((value for value in x if value > 0), default=0.0)
+    return least if least and min(x) >= 0 and max(x) > 100 * least else 0.0
 
 
 def _figure(width: float, height: float, title: str) -> Figure:

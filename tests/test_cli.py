@@ -278,9 +278,9 @@ def test_options_win_over_the_file_and_settings_join(cli: Cli) -> None:
         ("seeds: [one]", "seeds.0: "),
         ("a: [", "a.yaml:2: not YAML"),
         ("seeds: 2020-99-99", "a.yaml: not YAML: month must be in 1..12"),
-        ("set: " + "[" * 5000, "a.yaml:2: not YAML"),
-        ("set: " + "[" * 4000 + "]" * 4000, "a.yaml: not YAML"),
-        ("set: " + "[" * 200_000 + "]" * 200_000, "a.yaml: not YAML"),
+        ("set: " + "[" * 5000, "not YAML"),  # at which line, the versions of PyYAML differ
+        ("set: " + "[" * 4000 + "]" * 4000, "not YAML"),
+        ("set: " + "[" * 200_000 + "]" * 200_000, "not YAML"),
         ("1: x", "1: Keys should be strings"),
         ("- a\n- b", "expected `key: value` lines"),
         ("limit: -1", "limit"),

@@ -113,7 +113,7 @@ def test_real_sources() -> None:
 @realdata
 def test_real_xtreme_test_file_is_refused() -> None:
     task = shipped("xnli")
-    xtreme = task.data.model_copy(update={"upstream": task.data.upstream[2:]})
+    xtreme = task.data.model_copy(update={"upstream": task.data.upstream[3:]})
     task = task.model_copy(update={"data": xtreme})
     with pytest.raises(UserError, match="XTREME withholds"):
         rows_of(task, DataOptions(REAL))

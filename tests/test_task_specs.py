@@ -310,7 +310,7 @@ def test_places_in_order() -> None:
     xnli = load_spec(resource("task_specs") / "xnli.yaml")
     assert [place for place, _ in xnli.data.forms()] == ["upstream.0", "upstream.1", "upstream.2", "upstream.3", "hub"]
     assert xnli.data.folder_layouts()[0].name == "XTREME"
-    assert len(xnli.data.folder_layouts()) == 3
+    assert len(xnli.data.folder_layouts()) == 4
     demo = load_spec(resource("task_specs") / "demo-nli.yaml")
     assert demo.data.folder_layouts() == []
 

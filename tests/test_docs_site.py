@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path

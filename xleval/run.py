@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xleval.adapter_download import bring
 from xleval.errors import UserError
 from xleval.events import Emit, Notice, RunFinished, RunStarted
 from xleval.executors import Setting, Work
@@ -146,7 +147,8 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
     """What has to be made for some cells; damaged artifacts count as missing and are moved aside.
 
     Raises:
-        UserError: a language without adapter and text, or text that is not in the cache while offline.
+        UserError: a language without adapter and text; a published adapter that is not to be had, or is of another
+            backbone; text that is not in the cache while offline.
     """
     graph.check_text()
     missing = _missing_in(graph, emit)
@@ -157,10 +159,9 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
             predictions[job.task_adapter.fingerprint].append(job)
             wanted[job.task_adapter] = None  # with predictions to make, though it may be in the store
             wanted |= dict.fromkeys(_missing_under(job, missing))
-    foundations = tuple(job for job in in_order(wanted) if job in wanted and isinstance(job, Foundation))
-    _check_texts(foundations)
+    foundations = [job for job in in_order(wanted) if job in wanted and isinstance(job, Foundation)]
     return Work(
-        foundations,
+        _to_train(foundations, graph, emit),
         _cohorts(job for job in in_order(wanted) if job in wanted and isinstance(job, TaskAdapterJob)),
         {fingerprint: tuple(found) for fingerprint, found in predictions.items()},
     )
@@ -170,15 +171,24 @@ def missing_modules(graph: Plan, emit: Emit) -> Work:
     """What has to be made for a graph without cells; raises as :func:`missing_work`."""
     graph.check_text()
     missing = _missing_in(graph, emit)
-    foundations = tuple(job for job in graph.jobs.values() if isinstance(job, Foundation) and missing(job))
-    _check_texts(foundations)
-    return Work(foundations)
+    foundations = [job for job in graph.jobs.values() if isinstance(job, Foundation) and missing(job)]
+    return Work(_to_train(foundations, graph, emit))
 
 
-def _check_texts(jobs: Iterable[Foundation]) -> None:
-    # Before anything is trained: text that cannot be had offline would end a run in its middle.
-    for text in dict.fromkeys(text for job in jobs for text in job.texts):
+def _to_train(jobs: Sequence[Foundation], graph: Plan, emit: Emit) -> tuple[Foundation, ...]:
+    """Those that are trained; published ones are brought, for what cannot be had should not end a run in its middle."""
+    trained: list[Foundation] = []
+    for job in jobs:
+        if isinstance(job, LanguageAdapterJob) and job.published is not None:
+            emit(Notice(f"{job.label}: taking {job.published} from the hub"))
+            given = graph.scope.language_adapters.get(job.language)
+            where = f"--la {job.language}={given}" if given else ""
+            bring(job.published, graph.scope.backbone, graph.store, offline=graph.experiment.offline, where=where)
+        else:
+            trained.append(job)
+    for text in dict.fromkeys(text for job in trained for text in job.texts):
         text.check()
+    return tuple(trained)
 
 
 def _missing_in(graph: Plan, emit: Emit) -> Callable[[Job], bool]:

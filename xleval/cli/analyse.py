@@ -147,7 +147,7 @@ def correlates(
 
     The gain of each target, by default la-target over la-none, against what is known of the language: seen in
     pretraining and how much, resource class, family, script and word order like the source's, pieces a word, unknown
-    pieces, text of its adapter. Rank correlations with bootstrap intervals over languages; q-values over the predictors.
+    pieces, text of its adapter. Rank correlations with bootstrap intervals over languages; q-values over predictors.
     """
     from xleval.analysis.correlates import correlates as analysed
     from xleval.analysis.correlates import gains_of

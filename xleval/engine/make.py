@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from xleval.adapter_download import bring
 from xleval.engine.forward import predict
 from xleval.engine.mlm import TrainedModule, train_fusion, train_language_adapter, tune_backbone
 from xleval.engine.session import Session
@@ -23,10 +22,6 @@ def make_foundation(
     emit: Emit = silent,
 ) -> None:  # fmt: skip
     """Makes a language module or tuned backbone in the store, if it is not there."""
-    if isinstance(job, LanguageAdapterJob) and job.published is not None:
-        emit(Notice(f"{job.label}: taking {job.published} from the hub"))
-        bring(job.published, session.backbone, store, offline=session.offline)
-        return
     with _locked(job, store, emit):
         if store.intact(job.kind, job.fingerprint):
             return

@@ -55,7 +55,7 @@ class Session:
         torch.use_deterministic_algorithms(precision == "fp32", warn_only=True)
         # Costs time, and nothing here reads memory before it is written.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        self.backbone, self.precision, self.offline = backbone, precision, offline
+        self.backbone, self.precision = backbone, precision
         self.device = torch.device(resolve_device(device))
         if self.device.type == "cpu" and backbone.is_small:
             torch.set_num_threads(1)  # threads cost more than they bring, and much more on a busy machine

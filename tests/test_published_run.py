@@ -91,11 +91,11 @@ def test_a_published_adapter_given_by_id_is_brought_used_and_recorded(hub: Hub, 
     assert recorded["source"]["id"] == "org/mine" and recorded["source"]["commit"] == commit
     assert recorded["source"]["file"] == "pytorch_adapter.bin" and len(recorded["source"]["sha256"]) == 64
     assert "policy" not in recorded["source"]  # it was asked for by name
-    asked = len(hub.requests)
+    asked = len(hub.log)
     again = graph(host, tmp_path, language_adapters={"qab": "org/mine"}, offline=True)
     assert all(again.present(job) for job in again.of_kind("language_adapter"))
     assert not execute(again, host).failed
-    assert len(hub.requests) == asked
+    assert len(hub.log) == asked
 
 
 @pytest.mark.parametrize(("policy", "ending"), [("any", "relu"), ("gelu", "gelu")])

@@ -15,7 +15,9 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """The plan is made. ``missing`` counts artifacts to make by kind; ``cells`` those still to evaluate."""
+    """The plan is made. ``missing`` counts artifacts to make by kind; ``cells`` those still to evaluate, 0 where
+    nothing is evaluated (``xleval la train``, ``xleval predict``). ``out`` is where what is made goes.
+    """
 
     missing: Mapping[str, int]
     cells: int
@@ -43,11 +45,12 @@ class WorkProgress(Event):
 
 @dataclass(frozen=True)
 class WorkFinished(Event):
-    """The artifact ``key`` is in the store, or ``error`` says why it is not."""
+    """The artifact ``key`` is in the store, or ``error`` says why it is not, and ``label`` what failed."""
 
     key: str
     seconds: float
     error: str | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True)

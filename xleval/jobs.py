@@ -209,6 +209,10 @@ class PredictionJob(Job):
         return tuple(job for job in (self.task_adapter, self.module, self.backbone) if job is not None)
 
     @property
+    def label(self) -> str:
+        return f"predictions {self.task.name}/{self.data.language}"
+
+    @property
     def splits(self) -> tuple[Located, ...]:
         """All labelled data that it depends on: of each training, and to evaluate."""
         return (*(data for stage in self.task_adapter.stages for data in (stage.train, stage.dev)), self.data)

@@ -65,12 +65,7 @@ def execute(graph: Plan, host: Host) -> Finished:
         graph.store.check_writable()
         work = missing_work(graph, pending, host.emit)
         check_data(pending)
-        counts = {
-            **Counter(job.kind for job in work.foundations),
-            "task_adapter": sum(not graph.present(job) for cohort in work.cohorts for job in cohort),
-            "prediction": sum(map(len, work.predictions.values())),
-        }
-        host.emit(RunStarted(counts, len(pending), results.folder))
+        host.emit(RunStarted(to_make(work, graph), len(pending), results.folder))
         recorder = Recorder(graph, results, pending, host.emit)
         recorder.record_finished({job.fingerprint for jobs in work.predictions.values() for job in jobs})
         for outcome in executor.execute(work, setting(graph), jobs=experiment.jobs, address=address, emit=host.emit):
@@ -78,6 +73,15 @@ def execute(graph: Plan, host: Host) -> Finished:
     finished = _finished(graph, results)
     host.emit(RunFinished(len(finished.records) - finished.failed, finished.failed, results.folder))
     return finished
+
+
+def to_make(work: Work, graph: Plan) -> dict[str, int]:
+    """Kind → number of artifacts to make."""
+    return {
+        **Counter(job.kind for job in work.foundations),
+        "task_adapter": sum(not graph.present(job) for cohort in work.cohorts for job in cohort),
+        "prediction": sum(map(len, work.predictions.values())),
+    }
 
 
 def score_stored(graph: Plan, host: Host) -> tuple[Finished, int]:

@@ -19,9 +19,10 @@ def predict(ctx: click.Context, /, **options: Any) -> None:
     Takes the options of `xleval run`; `xleval score` with the same options then scores them.
     """
     from xleval.cli.progress import Progress
+    from xleval.events import RunStarted
     from xleval.executors import Outcome
     from xleval.plan import plan
-    from xleval.run import check_data, missing_work, setting
+    from xleval.run import check_data, missing_work, setting, to_make
 
     host, progress = make_host(ctx), Progress()
     host.listen("progress", progress)
@@ -30,6 +31,7 @@ def predict(ctx: click.Context, /, **options: Any) -> None:
     graph.store.check_writable()
     work = missing_work(graph, graph.cells, host.emit)
     check_data(graph.cells)
+    host.emit(RunStarted(to_make(work, graph), 0, graph.store.root))
     failures: list[Outcome] = []
     with progress:
         for outcome in executor.execute(

@@ -141,8 +141,9 @@ def train(
     """
     from xleval import BA, LA, MA
     from xleval.cli.progress import Progress
+    from xleval.events import RunStarted
     from xleval.plan import plan_modules
-    from xleval.run import missing_modules, setting
+    from xleval.run import missing_modules, setting, to_make
 
     if bilingual and multilingual:
         raise click.UsageError("give --bilingual or --multilingual, not both", ctx)
@@ -163,6 +164,7 @@ def train(
     work = missing_modules(graph, host.emit)
     if work.foundations:
         graph.store.check_writable()
+        host.emit(RunStarted(to_make(work, graph), 0, graph.store.root))
     try:
         with progress:
             for outcome in executor.execute(

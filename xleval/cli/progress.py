@@ -59,7 +59,8 @@ class Progress:
         words = {"backbone": "tuned backbone"}
         named = [(n, words.get(kind, kind.replace("_", " "))) for kind, n in event.missing.items() if n]
         missing = ", ".join(f"{n} {name}{'s' * (n != 1)}" for n, name in named)
-        self._say(f"to do: {missing or 'scoring only'}; {event.cells} cells → {event.out}")
+        cells = f"; {event.cells} cells" if event.cells else ""
+        self._say(f"to do: {missing or 'scoring only'}{cells} → {event.out}")
         if self._terminal:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -76,7 +77,8 @@ class Progress:
                 console=Console(stderr=True),
             )
             self._bars.start()
-            self._overall = self._bars.add_task("cells", total=event.cells, info="", rate="")
+            if event.cells:
+                self._overall = self._bars.add_task("cells", total=event.cells, info="", rate="")
 
     def _begin(self, event: WorkStarted) -> None:
         self._labels[event.key] = (event.label, event.total)
@@ -100,7 +102,7 @@ class Progress:
             self._told = time.monotonic()
 
     def _end(self, event: WorkFinished) -> None:
-        label = self._labels.get(event.key, (event.key[:12], 0))[0]
+        label = self._labels.get(event.key, (event.label or event.key[:12], 0))[0]
         if self._bars is not None and event.key in self._ids:
             self._bars.remove_task(self._ids.pop(event.key))
         if event.error:

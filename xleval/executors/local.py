@@ -101,5 +101,5 @@ def make(unit: Unit, session: Session, store: Store, setting: Setting, emit: Emi
 
 
 def _failure(job: Job, error: Exception, emit: Emit) -> Outcome:
-    emit(WorkFinished(job.fingerprint, 0.0, str(error)))
+    emit(WorkFinished(job.fingerprint, 0.0, str(error), job.label))
     return Outcome(job, (type(error).__name__, str(error)))

@@ -106,7 +106,7 @@ class Ours:
         self.session, self.task, self.hyper, self.folder = (
             Session(Backbone("small", str(backbone)), "cpu", "fp32"), task, hyper, folder,
         )  # fmt: skip
-        self.session.new_task_adapter(hyper, False, 1)
+        self.session.new_task_adapter(hyper, "bottleneck", False, 1)
         FAMILY.add_head(self.session.model, "task", task.labels, hyper)
         self.session.stand_on(None, False)
 

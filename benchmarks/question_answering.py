@@ -33,7 +33,7 @@ import numpy.typing as npt
 import torch
 import transformers
 
-from xleval.engine.batching import by_length
+from xleval.engine.batching import passes
 from xleval.resources import resource
 from xleval.tasks.question_answering import FAMILY, SpanFeatures, best_spans
 from xleval.tasks.rows import QuestionRow
@@ -133,7 +133,7 @@ def ours(rows: Sequence[QuestionRow], features: SpanFeatures, logits: Logits, k:
     """Answers as characters, and the best span of each window: what the engine does behind the model."""
     chosen: list[Any] = [None] * len(features)
     options = {"answer_length": ANSWER}
-    for indices in by_length(features.costs, BUDGET):
+    for indices in passes(np.arange(len(features)), features.costs, BUDGET):
         width = int(features.lengths[indices].max())
         scores = torch.from_numpy(np.stack([part[indices, :width] for part in logits], axis=-1))
         gold = {key: torch.as_tensor(value) for key, value in FAMILY.gold(features, indices, width).items()}

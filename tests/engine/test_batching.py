@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xleval.engine.batching import by_length, epoch_batches, passes
+from xleval.engine.batching import epoch_batches, passes
 from xleval.tasks.features import Features, ranges
 
 LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(np.array)
@@ -41,7 +41,7 @@ def test_buckets_pad_little() -> None:
 
 @given(LENGTHS, st.integers(1, 500))
 def test_passes_stay_within_the_budget(lengths: np.ndarray, budget: int) -> None:
-    parts = list(by_length(lengths, budget))
+    parts = list(passes(np.arange(len(lengths)), lengths, budget))
     assert sorted(np.concatenate(parts)) == list(range(len(lengths)))
     for part in parts:
         assert len(part) * lengths[part].max() <= budget or len(part) == 1

@@ -44,8 +44,3 @@ def passes(indices: Ints, lengths: Ints, budget: int) -> Iterator[Ints]:
         if end == len(ordered) or (end + 1 - start) * int(lengths[ordered[end]]) > budget:
             yield ordered[start:end]
             start = end
-
-
-def by_length(lengths: Ints, budget: int) -> Iterator[Ints]:
-    """All sequences in parts of at most ``budget`` sub-words, for prediction."""
-    return passes(np.arange(len(lengths)), lengths, budget)

@@ -5,6 +5,7 @@ They differ in the LAs that training cycles through, a step each, the source's f
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Tlr:
+class _Tlr(ABC):
     adapter: TaskAdapter = "bottleneck"
 
+    @abstractmethod
     def cycle(self, task: TaskSpec, target: Language, world: World) -> Sequence[Language]:
         """Languages whose LAs the TA is trained on, in order."""
-        raise NotImplementedError
 
     def recipe(self, task: TaskSpec, target: Language, world: World) -> Recipe:
         """Cycle over the LAs of :meth:`cycle`, each language once; infer on LA(target)."""

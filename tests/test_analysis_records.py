@@ -111,6 +111,13 @@ def test_the_transfer_language_itself_is_not_in_its_averages() -> None:
     assert found.averages["yor"]["targets"] == pytest.approx(0.2)
 
 
+def test_without_a_language_each_target_transfers_to_itself() -> None:
+    given = {"la-none-tr": {"yor": [0.5], "swa": [0.5]}, "transfer": {"yor": [0.6], "swa": [0.4]}}
+    found = transfer(group_of(given))
+    assert (list(found.changes), found.steps) == (["the target itself"], 100)
+    assert found.averages["the target itself"]["targets"] == pytest.approx(0.0)
+
+
 def test_one_seed_has_no_interval() -> None:
     given = {"la-none-tr": {"swa": [0.5]}, "transfer:lang=yor,steps=1": {"swa": [0.6]}}
     found = transfer(group_of(given))

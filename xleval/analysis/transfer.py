@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 BASELINE = "la-none-tr"
 _GROUPS = {True: "seen", False: "unseen", None: "targets"}
 
+#: What ``transfer`` without a language transfers from: each target has had the steps on its own text.
+ITSELF = "the target itself"
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -161,7 +164,7 @@ def transfer(
     changes: dict[str, dict[str, OverSeeds]] = {}
     notes: list[str] = []
     for label, options in sorted(runs.items(), key=lambda item: canonical(item[1].get("lang", ""))):
-        after, lang = group.scores[label], canonical(options.get("lang", ""))
+        after, lang = group.scores[label], canonical(options["lang"]) if "lang" in options else ITSELF
         if lang in changes:
             raise UserError(
                 f"{group.task}: two results of transfer from {lang}: keep them in results folders of their own (--out)"

@@ -143,12 +143,12 @@ def test_without_dev_data_the_evaluated_split_takes_its_place(
 
 
 def test_the_table_has_means_over_seeds(found: Alignment) -> None:
-    rows = {tuple(row[:3]): row[3:] for row in found.grid().rows}
+    rows = {tuple(row[:3]): row[3:] for row in found.grids()[0].rows}
     curve = found.curves["pairwise"]["madx"]["qab"]
     expected = [f"{100 * (one + other) / 2:.1f}" for one, other in zip(curve[1], curve[2], strict=True)]
     assert rows["mean pairwise cosine", "qab", "madx"] == tuple(expected)
     assert len(rows) == 4
-    assert "mean over 2 seeds" in found.grid().caption
+    assert "mean over 2 seeds" in found.grids()[0].caption
 
 
 def test_the_table_ends_with_the_mean_over_languages(found: Alignment) -> None:
@@ -159,7 +159,7 @@ def test_the_table_ends_with_the_mean_over_languages(found: Alignment) -> None:
         }
         for reading, curves in found.curves.items()
     }
-    rows = {tuple(row[:3]): row[3:] for row in replace(found, curves=of_two).grid().rows}
+    rows = {tuple(row[:3]): row[3:] for row in replace(found, curves=of_two).grids()[0].rows}
     curve = found.curves["of_means"]["madx"]["qab"]
     expected = [f"{100 * (one + other) / 4:.1f}" for one, other in zip(curve[1], curve[2], strict=True)]
     assert rows["cosine of the mean vectors", "mean", "madx"] == tuple(expected)

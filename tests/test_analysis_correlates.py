@@ -52,7 +52,7 @@ def test_correlations_are_of_gains_and_predictors() -> None:
     found = correlates(group_of(gains_given(gains)), "la-target", "la-none", [predictor])
     assert found.found[0].coefficient == pytest.approx(stats.spearmanr(values, gains).statistic)
     assert found.found[0].p_adjusted == found.found[0].p
-    assert found.grid().rows[0][:3] == ("pieces a word", "11", "ρ")
+    assert found.grids()[0].rows[0][:3] == ("pieces a word", "11", "ρ")
     assert not found.notes
 
 

@@ -96,7 +96,7 @@ def test_targets_are_split_into_seen_and_unseen() -> None:
     assert found.targets == {"deu": True, "swa": True, "wol": False}
     assert found.averages["yor"]["seen"] == pytest.approx(((0 - 0.1) / 2 + 0.15) / 2)
     assert found.averages["yor"]["unseen"] == pytest.approx((0.5 + 0.2) / 2)
-    assert found.grid().headers == ("transfer language", "deu", "swa", "wol", "mean seen", "mean unseen")
+    assert found.grids()[0].headers == ("transfer language", "deu", "swa", "wol", "mean seen", "mean unseen")
 
 
 def test_an_unknown_backbone_has_one_group_of_targets() -> None:
@@ -122,7 +122,7 @@ def test_one_seed_has_no_interval() -> None:
     given = {"la-none-tr": {"swa": [0.5]}, "transfer:lang=yor,steps=1": {"swa": [0.6]}}
     found = transfer(group_of(given))
     assert found.changes["yor"]["swa"].low is None
-    assert found.grid().rows == (("yor", "+20.0", "+20.0"),)
+    assert found.grids()[0].rows == (("yor", "+20.0", "+20.0"),)
 
 
 def test_a_score_of_zero_before_has_no_relative_change_and_is_named() -> None:
@@ -135,7 +135,7 @@ def test_a_score_of_zero_before_has_no_relative_change_and_is_named() -> None:
     assert found.changes["yor"]["swa"].mean is None
     assert found.changes["yor"]["wol"].mean == 0
     assert any("score before is 0 (seed 1)" in note for note in found.notes)
-    assert found.grid().rows[0][1] == "–"
+    assert found.grids()[0].rows[0][1] == "–"
 
 
 def test_languages_in_one_but_not_the_other_are_missing_cells() -> None:

@@ -95,6 +95,18 @@ def test_every_record_is_synced_before_append_returns(results: Results, monkeypa
     assert json.loads(seen[-1]) == cell()
 
 
+def test_a_file_that_another_process_put_in_place_is_read_anew(results: Results) -> None:
+    """As a merge does, while a run goes on in the same folder."""
+    results.append(run_record())
+    results.append(cell("swa"))
+    other = Results(results.folder.parent / "other")
+    for record in (run_record("r0"), run_record(), cell("quy"), cell("swa"), cell("aym")):
+        other.append(record)
+    other.path.replace(results.path)
+    assert [r["language"] for r in results.cells().values()] == ["quy", "swa", "aym"]
+    assert not results.append(cell("aym")) and len(results.read()) == 5
+
+
 def test_a_run_is_recorded_once_unless_it_says_something_new(results: Results) -> None:
     assert results.append(run_record(created="monday", train_seconds=1.0))
     assert not results.append(run_record(created="tuesday", train_seconds=2.0))
@@ -315,6 +327,14 @@ def test_items_hold_ids_predictions_and_counts_and_no_text(results: Results) -> 
 
     assert about["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert results.write_items("name", [("1", "yes"), ("2", "ná")], ["correct", "total"], [[1, 1], [0, 1]]) == about
+
+
+def test_items_have_their_groups_where_there_are_any(results: Results) -> None:
+    about = results.write_items("name", [("1", "a"), ("2", "b")], ["em"], [[1], [0]], ["1", "1"])
+    assert read_jsonl(results.folder / about["path"]) == [
+        {"id": "1", "group": "1", "prediction": "a", "em": 1},
+        {"id": "2", "group": "1", "prediction": "b", "em": 0},
+    ]
 
 
 def test_items_that_do_not_match_are_refused(results: Results) -> None:

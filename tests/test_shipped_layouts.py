@@ -79,7 +79,9 @@ def test_real_targets(name: str) -> None:
                 rows = located.rows(task.labels, task.label_map)
             ids.setdefault(split, [row.id for row in rows])
             assert len({row.id for row in rows}) == len(rows)
-            assert not task.parallel or ids[split] == [row.id for row in rows]
+            # A language may lack the last items, as cni does in the dev split of AmericasNLI.
+            same = all(row.id == other for row, other in zip(rows, ids[split], strict=False))
+            assert same or not task.is_parallel(language)
     assert ids.keys() == {"dev", "test"}
 
 

@@ -120,7 +120,8 @@ def test_published_facts() -> None:
     assert masakhaner.labels == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
     assert {nli.data.expected_rows("test", code) for code in nli.languages} == {750, 738, 748}
     assert xnli.data.expected_rows("test", "swa") == 5010
-    assert xnli.parallel and not nli.parallel
+    assert xnli.is_parallel("swa") and nli.is_parallel("aym") and not nli.is_parallel("nah")
+    assert not masakhaner.is_parallel("hau")
     assert masakhaner.hyperparameters["train.lr"] == 5e-5
 
 
@@ -176,6 +177,7 @@ def test_unknown_nested_key(tmp_path: Path) -> None:
         ({"family": "token-classification"}, "data.upstream.0.columns: token-classification needs tokens"),
         ({"label_map": {"maybe": "perhaps"}}, "label_map: maybe → 'perhaps' is none of the labels (yes, no)"),
         ({"parallel": "perhaps"}, "parallel:"),
+        ({"parallel_except": ["nah"]}, "parallel_except: nah not among the languages"),
         ({"summary": "two\nlines"}, "summary: write one line"),
         ({"homepage": ""}, "homepage: missing"),
         ({"data": {}}, "names no place: give one of upstream, hub, raw, generated"),

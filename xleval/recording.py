@@ -64,7 +64,7 @@ class Recorder:
             "n_examples": len(scored.ids),
             "counts": {stat: int(total) for stat, total in zip(scored.stats, sums, strict=True)},
             "per_example": self.results.write_items(
-                job.fingerprint[:32], read_predictions(path), scored.stats, scored.counts
+                job.fingerprint[:32], read_predictions(path), scored.stats, scored.counts, scored.groups
             ),
             "eval_seconds": store.manifest(job.kind, job.fingerprint)["seconds"],
             "created": timestamp(),
@@ -148,6 +148,7 @@ def about_cell(cell: Cell, graph: Plan) -> Record:
         "dataset_revision": data.revision,
         "split": data.split,
         "language": cell.language.code,
+        "parallel": cell.task.is_parallel(cell.language.code),
         "limit": {"examples": limit.examples, "seed": limit.seed} if limit else None,
         "infer_on": _module(infer, graph) if infer else None,
         **({"tuned_backbone": {"module": str(tuned.tuned), "id": f"sha256:{tuned.fingerprint}"}} if tuned else {}),

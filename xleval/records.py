@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from xleval.errors import UserError
+from xleval.item_files import GROUP, ID, PREDICTION
 from xleval.store import replace_synced
 
 SCHEMA = "xleval/1.0"
@@ -63,11 +64,27 @@ class Results:
         self.path = self.folder / RECORDS
         self._forget()
 
+    @classmethod
+    def at(cls, path: Path) -> Results:
+        """The results of a folder, or of a file of records that has any name; ``items`` lies beside it.
+
+        Raises:
+            UserError: there is no such file, or no records in the folder.
+        """
+        path = Path(path)
+        results = cls(path if path.is_dir() else path.parent)
+        results.path = results.path if path.is_dir() else path
+        if not results.path.is_file():
+            missing = f"no {RECORDS} in {path}" if path.is_dir() else f"no file or folder {path}"
+            raise UserError(f"{missing}; name a results folder or a file of records")
+        return results
+
     def _forget(self) -> None:
         self._records: list[Record] = []
         self._runs: dict[str, Record] = {}
         self._cells: dict[Key, Record] = {}
         self._bytes = self._lines = 0
+        self._file: int | None = None
 
     def read(self) -> list[Record]:
         """All records in order of writing; a line cut short by a kill or a full disk is left out.
@@ -77,9 +94,11 @@ class Results:
         Raises:
             UserError: naming the line that is not a record, or has a newer major version.
         """
-        size = self.path.stat().st_size if self.path.is_file() else 0
-        if size < self._bytes:  # another file than the one that was read
+        about = self.path.stat() if self.path.is_file() else None
+        size, file = (about.st_size, about.st_ino) if about else (0, None)
+        if size < self._bytes or file != self._file:  # another file than the one that was read: a merge replaces it
             self._forget()
+            self._file = file
         if size > self._bytes:
             with self.path.open("rb") as stream:
                 stream.seek(self._bytes)
@@ -88,7 +107,7 @@ class Results:
             whole = new[: new.rfind(b"\n") + 1]
             for line in whole.splitlines(keepends=True):
                 if line.strip():
-                    self._take(_parsed(line, self.path, self._lines + 1))
+                    self._take(parsed(line, self.path, self._lines + 1))
                 self._lines += 1
                 self._bytes += len(line)
         return list(self._records)
@@ -120,7 +139,7 @@ class Results:
         Raises:
             UserError: the folder cannot be written to.
         """
-        with self._locked():
+        with self.locked():
             if record["type"] == "run" and content(record) == content(self.runs().get(record["run_id"], {})):
                 return False
             if record["type"] == "eval" and not replace:
@@ -132,15 +151,24 @@ class Results:
         return True
 
     def write_items(
-        self, name: str, predictions: Iterable[tuple[str, Any]], stats: Sequence[str], counts: Iterable[Sequence[int]]
+        self,
+        name: str,
+        predictions: Iterable[tuple[str, Any]],
+        stats: Sequence[str],
+        counts: Iterable[Sequence[int]],
+        groups: Sequence[str] | None = None,
     ) -> Record:
-        """Per-item file ``items/<name>.jsonl``: id, prediction, counts; no text. Returns its description."""
+        """Per-item file ``items/<name>.jsonl``: id, group, prediction, counts; no text. Returns its description.
+
+        ``xleval.item_files`` reads it.
+        """
         sha, rows = hashlib.sha256(), 0
 
         def lines() -> Iterator[str]:
             nonlocal rows
             for (item, prediction), row in zip(predictions, counts, strict=True):
-                found = {"id": item, "prediction": prediction}
+                group = {} if groups is None else {GROUP: groups[rows]}
+                found = {ID: item, **group, PREDICTION: prediction}
                 found |= {stat: int(count) for stat, count in zip(stats, row, strict=True)}
                 line = json.dumps(found, ensure_ascii=False) + "\n"
                 sha.update(line.encode())
@@ -153,13 +181,14 @@ class Results:
 
     def check_writable(self) -> None:
         """Fails early, and clearly, where results cannot be written."""
-        with self._locked():
+        with self.locked():
             probe = self.folder / ".probe"
             replace_synced(probe, "")
             probe.unlink()
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Keeps other writers out; not to be entered twice."""
         from filelock import FileLock
 
         try:
@@ -204,20 +233,25 @@ class Results:
         os.ftruncate(stream.fileno(), whole.rfind(b"\n") + 1)
 
 
-def _parsed(line: bytes, path: Path, number: int) -> Record:
+def parsed(line: bytes, path: Path, number: int) -> Record:
+    """The record on a line of a file.
+
+    Raises:
+        UserError: with file and line: it is none, is of a newer major version, or has a score that is not finite.
+    """
     try:
         record: Record = json.loads(line)
         schema = str(record["schema"])
         if int(schema.rpartition("/")[2].partition(".")[0]) > 1:
             raise UserError(f"{path}:{number}: schema {schema} is newer than this xleval reads ({SCHEMA}): upgrade")
         if record["type"] == "eval":
-            cell_key(record), record["status"]
+            hash(cell_key(record)), record["status"]
             scores = [metric["value"] for metric in (record.get("metrics") or {}).values()]
             if not all(map(math.isfinite, scores)):
                 raise UserError(f"{path}:{number}: a score that is not finite")
         elif record["type"] == "run":
-            record["run_id"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+            hash(record["run_id"])
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         lacks = f"lacks {error}" if isinstance(error, KeyError) else "is not a record"
         raise UserError(f"{path}:{number}: {lacks} (remove the line, or restore the file)") from None
     return record

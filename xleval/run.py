@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xleval.adapter_download import bring
+from xleval.comparison.summary import summarised
 from xleval.errors import UserError
 from xleval.events import Emit, Notice, RunFinished, RunStarted
 from xleval.executors import Setting, Work
@@ -103,7 +104,7 @@ def score_stored(graph: Plan, host: Host) -> tuple[Finished, int]:
 def _finished(graph: Plan, results: Results) -> Finished:
     records = tuple(recorded(graph, results))
     failed = sum(record["status"] != "ok" for record in records)
-    return Finished(tabulate(records, results.runs()), records, failed)
+    return Finished(summarised(tabulate(records, results.runs()), results.folder), records, failed)
 
 
 def setting(graph: Plan) -> Setting:

@@ -102,7 +102,7 @@ class Alignment:
             "notes": list(self.notes),
         }
 
-    def grid(self) -> Grid:
+    def grids(self) -> list[Grid]:
         """A line a reading, language and strategy, and the mean over languages; cosines × 100, mean over seeds."""
         seeds = len({seed for _, _, _, seed, _ in self._each()})
         rows = []
@@ -118,19 +118,21 @@ class Alignment:
                 for strategy, found in means.items():
                     texts = [MISSING if math.isnan(mean) else f"{100 * mean:.1f}" for mean in found[language]]
                     rows.append((READINGS[reading], language, strategy, *texts))
-        return Grid(
-            caption=f"{self.title}: cosine × 100 after the embeddings (0) and each layer, at most {self.examples} "
-            f"examples a language, mean over {seeds} seed{'s' * (seeds != 1)}",
-            headers=("reading", "language", "strategy", *map(str, range(self.layers))),
-            rows=rows,
-            tidy_headers=("task", "reading", "strategy", "language", "seed", "layer", "cosine"),
-            tidy_rows=[
-                (self.task, reading, strategy, language, seed, layer, None if math.isnan(value) else value)
-                for reading, strategy, language, seed, values in self._each()
-                for layer, value in enumerate(values)
-            ],
-            notes=self.notes,
-        )
+        return [
+            Grid(
+                caption=f"{self.title}: cosine × 100 after the embeddings (0) and each layer, at most {self.examples} "
+                f"examples a language, mean over {seeds} seed{'s' * (seeds != 1)}",
+                headers=("reading", "language", "strategy", *map(str, range(self.layers))),
+                rows=rows,
+                tidy_headers=("task", "reading", "strategy", "language", "seed", "layer", "cosine"),
+                tidy_rows=[
+                    (self.task, reading, strategy, language, seed, layer, None if math.isnan(value) else value)
+                    for reading, strategy, language, seed, values in self._each()
+                    for layer, value in enumerate(values)
+                ],
+                notes=self.notes,
+            )
+        ]
 
     def figures(self) -> dict[str, Figure]:
         """For each reading small multiples, one a language: a line a strategy with its deviation over seeds."""

@@ -63,45 +63,59 @@ class Correlates:
         """One line above table and figure."""
         return f"Gain of {self.first} over {self.second}: {self.measured.about}"
 
-    def grid(self) -> Grid:
+    def grids(self) -> list[Grid]:
         """A line a predictor."""
-        return Grid(
-            caption=f"{self.title}, {len(self.gains)} languages. ρ: Spearman, τ: Kendall's tau-b; 95 % intervals by "
-            f"bootstrap over languages; p by permutation, q after Benjamini–Hochberg over {self._tested} predictors",
-            headers=("predictor", "n", "", "coefficient", "95 % interval", "p", "q", "remark"),
-            rows=tuple(
-                (
-                    one.predictor,
-                    str(one.n),
-                    "ρ" if one.method == "spearman" else "τ",
-                    MISSING if one.coefficient is None else f"{one.coefficient:+.2f}",
-                    MISSING if one.low is None else f"{one.low:+.2f} to {one.high:+.2f}",
-                    MISSING if one.p is None else f"{one.p:.3f}",
-                    MISSING if one.p_adjusted is None else f"{one.p_adjusted:.3f}",
-                    one.reason,
-                )
-                for one in self.found
-            ),
-            tidy_headers=("task", "first", "second", "language", "gain", "low", "high", "seeds", "predictor", "value"),
-            tidy_rows=tuple(
-                (
-                    self.measured.task,
-                    self.first,
-                    self.second,
-                    code,
-                    gain.mean,
-                    gain.low,
-                    gain.high,
-                    gain.n,
-                    one.name,
-                    value,
-                )
-                for code, gain in self.gains.items()
-                for one in self.predictors
-                if math.isfinite(value := one.values.get(code, math.nan))
-            ),
-            notes=self.notes,
-        )
+        return [
+            Grid(
+                caption=f"{self.title}, {len(self.gains)} languages. ρ: Spearman, τ: Kendall's tau-b; 95 % intervals "
+                "by bootstrap over languages; p by permutation, q after Benjamini–Hochberg over "
+                f"{self._tested} predictors",
+                headers=("predictor", "n", "", "coefficient", "95 % interval", "p", "q", "remark"),
+                rows=tuple(
+                    (
+                        one.predictor,
+                        str(one.n),
+                        "ρ" if one.method == "spearman" else "τ",
+                        MISSING if one.coefficient is None else f"{one.coefficient:+.2f}",
+                        MISSING if one.low is None else f"{one.low:+.2f} to {one.high:+.2f}",
+                        MISSING if one.p is None else f"{one.p:.3f}",
+                        MISSING if one.p_adjusted is None else f"{one.p_adjusted:.3f}",
+                        one.reason,
+                    )
+                    for one in self.found
+                ),
+                tidy_headers=(
+                    "task",
+                    "first",
+                    "second",
+                    "language",
+                    "gain",
+                    "low",
+                    "high",
+                    "seeds",
+                    "predictor",
+                    "value",
+                ),
+                tidy_rows=tuple(
+                    (
+                        self.measured.task,
+                        self.first,
+                        self.second,
+                        code,
+                        gain.mean,
+                        gain.low,
+                        gain.high,
+                        gain.n,
+                        one.name,
+                        value,
+                    )
+                    for code, gain in self.gains.items()
+                    for one in self.predictors
+                    if math.isfinite(value := one.values.get(code, math.nan))
+                ),
+                notes=self.notes,
+            )
+        ]
 
     @property
     def _tested(self) -> int:

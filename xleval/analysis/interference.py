@@ -63,28 +63,30 @@ class Interference:
         """One line above table and figure."""
         return f"Interference of fused language adapters: {self.measured.about}"
 
-    def grid(self) -> Grid:
+    def grids(self) -> list[Grid]:
         """Points, with the half width of the interval where there is one."""
-        return Grid(
-            caption=f"{self.title}. Fusion − mean of its single adapters, × 100, mean over seeds ± half the 95 % "
-            "interval over seeds; below zero: interference",
-            headers=("fused", *self.targets, "mean"),
-            rows=tuple(
-                (
-                    self.names[label],
-                    *(signed(by_target[target], 100) for target in self.targets),
-                    signed(self.averages[label], 100),
-                )
-                for label, by_target in self.differences.items()
-            ),
-            tidy_headers=("task", "fusion", "target", "difference", "low", "high", "seeds"),
-            tidy_rows=tuple(
-                (self.measured.task, label, target, d.mean, d.low, d.high, d.n)
-                for label, by_target in self.differences.items()
-                for target, d in by_target.items()
-            ),
-            notes=self.notes,
-        )
+        return [
+            Grid(
+                caption=f"{self.title}. Fusion − mean of its single adapters, × 100, mean over seeds ± half the 95 % "
+                "interval over seeds; below zero: interference",
+                headers=("fused", *self.targets, "mean"),
+                rows=tuple(
+                    (
+                        self.names[label],
+                        *(signed(by_target[target], 100) for target in self.targets),
+                        signed(self.averages[label], 100),
+                    )
+                    for label, by_target in self.differences.items()
+                ),
+                tidy_headers=("task", "fusion", "target", "difference", "low", "high", "seeds"),
+                tidy_rows=tuple(
+                    (self.measured.task, label, target, d.mean, d.low, d.high, d.n)
+                    for label, by_target in self.differences.items()
+                    for target, d in by_target.items()
+                ),
+                notes=self.notes,
+            )
+        ]
 
     def figures(self) -> dict[str, Figure]:
         """A heat map."""

@@ -78,29 +78,31 @@ class Transfer:
         """One line above table and figure."""
         return f"Transfer after {self.steps} MLM step{'s' * (self.steps != 1)}: {self.measured.about}"
 
-    def grid(self) -> Grid:
+    def grids(self) -> list[Grid]:
         """Percent, with the half width of the interval where there is one."""
         groups = list(dict.fromkeys(_GROUPS[seen] for seen in self.targets.values()))
-        return Grid(
-            caption=f"{self.title}. (after − before) / before × 100 against {self.baseline}, mean over seeds ± half "
-            "the 95 % interval over seeds",
-            headers=("transfer language", *self.targets, *(f"mean {group}" for group in groups)),
-            rows=tuple(
-                (
-                    lang,
-                    *(signed(by_target[target], 100) for target in self.targets),
-                    *(signed(self.averages[lang][group], 100) for group in groups),
-                )
-                for lang, by_target in self.changes.items()
-            ),
-            tidy_headers=("task", "steps", "transfer_language", "target", "seen", "change", "low", "high", "seeds"),
-            tidy_rows=tuple(
-                (self.measured.task, self.steps, lang, target, self.targets[target], c.mean, c.low, c.high, c.n)
-                for lang, by_target in self.changes.items()
-                for target, c in by_target.items()
-            ),
-            notes=self.notes,
-        )
+        return [
+            Grid(
+                caption=f"{self.title}. (after − before) / before × 100 against {self.baseline}, mean over seeds ± "
+                "half the 95 % interval over seeds",
+                headers=("transfer language", *self.targets, *(f"mean {group}" for group in groups)),
+                rows=tuple(
+                    (
+                        lang,
+                        *(signed(by_target[target], 100) for target in self.targets),
+                        *(signed(self.averages[lang][group], 100) for group in groups),
+                    )
+                    for lang, by_target in self.changes.items()
+                ),
+                tidy_headers=("task", "steps", "transfer_language", "target", "seen", "change", "low", "high", "seeds"),
+                tidy_rows=tuple(
+                    (self.measured.task, self.steps, lang, target, self.targets[target], c.mean, c.low, c.high, c.n)
+                    for lang, by_target in self.changes.items()
+                    for target, c in by_target.items()
+                ),
+                notes=self.notes,
+            )
+        ]
 
     def figures(self) -> dict[str, Figure]:
         """A heat map, targets split into seen and unseen."""

@@ -22,7 +22,7 @@ class Analysis(Protocol):
     @property
     def title(self) -> str: ...
     def as_dict(self) -> dict[str, Any]: ...
-    def grid(self) -> Grid: ...
+    def grids(self) -> list[Grid]: ...
     def figures(self) -> dict[str, Figure]: ...
 
 
@@ -77,12 +77,12 @@ def deliver(
     if as_json:
         click.echo(text, nl=False)
     elif form:
-        grids = [one.grid() for one in found]
+        grids = [grid for one in found for grid in one.grids() if form != "csv" or grid.tidy_headers]
         click.echo("\n".join({"md": g.markdown, "latex": g.latex, "csv": g.csv}[form]() for g in grids), nl=False)
     else:
         from xleval.cli.screen import print_whole
 
-        print_whole(part for one in found for part in one.grid().terminal())
+        print_whole(part for one in found for grid in one.grids() for part in grid.terminal())
     click.echo("written: " + ", ".join(map(str, files)), err=True)
 
 

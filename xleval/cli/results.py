@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -20,7 +22,7 @@ _METRIC = click.option(
 
 @click.group()
 def results() -> None:
-    """Recorded results: strategies × languages, mean over seeds ± SD, coverage."""
+    """Recorded results: strategies × languages, mean over seeds ± SD, coverage; checked, and joined."""
 
 
 @results.command()
@@ -34,10 +36,13 @@ def show(
     ctx: click.Context, folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], metric: str, as_json: bool
 ) -> None:
     """Print the tables of a results folder. Exit code 1 if a cell failed."""
+    from xleval.cli.recorded import recorded
     from xleval.cli.screen import print_whole
+    from xleval.comparison.summary import summarised
     from xleval.report.render import terminal
 
-    table, failed = _load(folder, task, strategy, metric)
+    table, failed = recorded(folder, task, strategy, metric)
+    table = summarised(table, folder)
     if as_json:
         click.echo(table.to_json(), nl=False)
     else:
@@ -58,9 +63,11 @@ def export(
     folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], metric: str, form: str, output: Path | None
 ) -> None:
     """Write the tables for a paper (md, latex) or for programs (csv has one line a seed, json all of it)."""
+    from xleval.cli.recorded import recorded
+    from xleval.comparison.summary import summarised
     from xleval.store import replace_synced
 
-    table, _ = _load(folder, task, strategy, metric)
+    table = summarised(recorded(folder, task, strategy, metric)[0], folder)
     forms = {"md": table.to_markdown, "latex": table.to_latex, "csv": table.to_csv, "json": table.to_json}
     text = forms[form]()
     if output is None:
@@ -69,41 +76,78 @@ def export(
         replace_synced(output, text)
 
 
-def _load(folder: Path, tasks: tuple[str, ...], strategies: tuple[str, ...], metric: str) -> tuple[Any, list[str]]:
-    from xleval.errors import UserError, nearest
-    from xleval.records import Results
-    from xleval.report.table import tabulate
+@results.command()
+@click.argument("paths", nargs=-1, metavar="[FILE|FOLDER]...", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def validate(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Compute every recorded score again from its per-item file, and compare.
 
-    found = Results(folder)
-    if not found.path.is_file():
-        raise UserError(f"no records.jsonl in {folder}: run `xleval run --out {folder}` first, or name another --out")
-    runs, records = found.runs(), list(found.cells().values())
-    for record in records:
-        if record["run_id"] not in runs:
-            cell = f"{record['task']}/{record['language']}"
-            raise UserError(f"{found.path}: the result of {cell} has no `run` record {record['run_id']}")
-    names = {"task": {r["task"] for r in records}, "strategy": {runs[r["run_id"]]["strategy"]["name"] for r in records}}
-    for kind, given in (("task", tasks), ("strategy", strategies)):
-        for name in given:
-            if name not in names[kind]:
-                raise UserError(f"{folder} has no results of {kind} {name!r}{nearest(name, names[kind])}")
-    kept = [
-        record
-        for record in records
-        if (not tasks or record["task"] in tasks)
-        and (not strategies or runs[record["run_id"]]["strategy"]["name"] in strategies)
-    ]
-    # Several processes record in the order in which they finish: tables do not depend on it.
-    kept.sort(
-        key=lambda r: (r["task"], runs[r["run_id"]]["strategy"]["name"], r["language"], runs[r["run_id"]]["seed"])
-    )
-    failed = [
-        f"{r['task']}/{r['language']} ({runs[r['run_id']]['strategy']['name']}, seed {runs[r['run_id']]['seed']}): "
-        f"{r['error']['message']}"
-        for r in kept
-        if r["status"] != "ok"
-    ]
-    known = {name for record in kept for name in record.get("metrics") or {}}
-    if metric and metric not in known:
-        raise UserError(f"--metric {metric}: recorded are {', '.join(sorted(known)) or 'none'}{nearest(metric, known)}")
-    return tabulate(kept, runs, metric), failed
+    Takes results folders, or files of records beside their items; by default xleval-results. Needs neither data
+    nor models. Checked are the digest and rows of each per-item file, the item ids, the counts, and each metric's
+    value, standard error and interval to within 1e-9; that all numbers are finite, every cell has its run, and no
+    two records contradict each other. All faults are shown, each with file, line, cell and both numbers. A cell
+    without a per-item file cannot be recomputed: that is a fault too.
+
+    \b
+    xleval results validate
+    xleval results validate runs/a runs/b/records.jsonl
+    xleval results validate --json runs/a
+
+    Exit code 1 on any fault, 2 if a file cannot be read.
+    """
+    from xleval.results_check import check_results
+
+    found = []
+    for path in paths or (Path("xleval-results"),):
+        with _bar(f"checking {path}") as tell:
+            found.append(check_results(path, tell))
+    if as_json:
+        import json
+
+        click.echo(json.dumps([checked.as_dict() for checked in found], indent=1, ensure_ascii=False))
+    else:
+        for checked in found:
+            for fault in checked.faults:
+                about = f"{fault.cell}: " if fault.cell else ""
+                click.echo(f"{checked.path}:{fault.line}: {about}{fault.message}", err=True)
+            click.echo(str(checked))
+    ctx.exit(1 if any(checked.faults for checked in found) else 0)
+
+
+@results.command()
+@click.argument("paths", nargs=-1, required=True, metavar="FILE|FOLDER...", type=click.Path(path_type=Path))
+@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder to write.")
+def merge(paths: tuple[Path, ...], out: Path) -> None:
+    """Join results folders into one, such as those of several machines.
+
+    Takes results folders, or files of records beside their items. What is in DIR already is kept and joined too.
+    Equal records are kept once; a success stands before a failure, whenever it was. Two different successes of
+    one cell are refused. Records come in an order that does not depend on that of the folders. DIR is whole
+    at any time: per-item files are copied first, then its records are replaced in one step.
+
+    \b
+    xleval results merge runs/a runs/b --out runs/all
+    xleval results merge runs/new/records.jsonl --out xleval-results
+    """
+    from xleval.results_merge import merge_results
+
+    with _bar(f"copying to {out}") as tell:
+        merged = merge_results(paths, out, tell)
+    failed = f", {merged.failed} of them failed" if merged.failed else ""
+    click.echo(f"{merged.cells} cells of {merged.runs} runs{failed} → {merged.path}")
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, nothing elsewhere; takes what is done, and of how much."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(escape(label), total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -102,7 +102,7 @@ def heat_map(
         around = 1.4 + 0.065 * max(map(len, rows), default=0)
         width = min(max(COLUMN, around + 0.36 * len(columns)), TEXT)
         roomy = (width - around) / max(len(columns), 1) > 0.24  # else colours alone
-        figure = _figure(width, 1.25 + (0.22 if roomy else 0.13) * len(rows), title)
+        figure = blank(width, 1.25 + (0.22 if roomy else 0.13) * len(rows), title)
         axes = figure.subplots()
         colours = _colours("PuOr")
         # Cells as shapes, not as an image: sharp at any size.
@@ -216,7 +216,8 @@ def _skewed(x: Sequence[float]) -> float:
     return least if least and min(x) >= 0 and max(x) > 100 * least else 0.0
 
 
-def _figure(width: float, height: float, title: str) -> Figure:
+def blank(width: float, height: float, title: str) -> Figure:
+    """A figure under its title; sizes in inches, the title's lines are added to the height."""
     from matplotlib.figure import Figure
 
     lines = textwrap.wrap(title, max(int(width * 17), 20), break_on_hyphens=False) or [""]
@@ -228,7 +229,7 @@ def _figure(width: float, height: float, title: str) -> Figure:
 def _grid(count: int, title: str, *, height: float, columns: int, extra: float = 0.0) -> tuple[Figure, list[Axes]]:
     across = min(count, columns)
     rows = -(-count // across)
-    figure = _figure(COLUMN if across == 1 else TEXT * max(across, 2) / columns, 0.35 + extra + rows * height, title)
+    figure = blank(COLUMN if across == 1 else TEXT * max(across, 2) / columns, 0.35 + extra + rows * height, title)
     axes = list(figure.subplots(rows, across, squeeze=False).flat)
     for empty in axes[count:]:
         empty.remove()

@@ -7,7 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from xleval.report.table import Entry, Row, Table, TaskTable
+from xleval.report.table import AVERAGE, Entry, Row, Standing, Table, TaskTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,11 +19,13 @@ def markdown(table: Table) -> str:
     """A caption and a pipe table for each task."""
     parts = []
     for one in table.tables:
-        header = ["strategy", *one.languages, "average", "coverage"]
+        header = ["strategy", *one.languages, *_averages(one), "coverage"]
         lines = ["| " + " | ".join(map(escape_pipe, header)) + " |", "|:--|" + "--:|" * (len(header) - 1)]
         for row in one.rows:
-            lines.append("| " + " | ".join(map(escape_pipe, [row.strategy, *_texts(row), _coverage(row)])) + " |")
-        parts.append(f"**{escape_pipe(one.caption)}**\n\n" + "\n".join(lines))
+            lines.append("| " + " | ".join(map(escape_pipe, [row.strategy, *_texts(one, row), _coverage(row)])) + " |")
+        notes = "".join(f"\n- {escape_pipe(note)}" for note in (*one.words, *_notes(one)))
+        notes = f"\n{notes}" if notes else ""
+        parts.append(f"**{escape_pipe(one.caption)}**\n\n" + "\n".join(lines) + notes)
     return "\n\n".join(parts) + "\n" if parts else "no results\n"
 
 
@@ -31,24 +33,26 @@ def latex(table: Table) -> str:
     """A table environment for each task; needs the booktabs package."""
     parts = []
     for one in table.tables:
-        best = _best(one)
-        header = " & ".join(map(escape_latex, ["strategy", *one.languages, "average"]))
+        bold = _bold(one)
+        averages = _averages(one)
+        header = " & ".join(map(escape_latex, ["strategy", *one.languages, *averages]))
+        notes = " ".join(f"{escape_latex(note)}." for note in _notes(one))
         lines = [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{escape_latex(one.caption)}. Best mean in bold; no test implied.}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(one.languages) + 1)}}}",
+            rf"\caption{{{escape_latex(one.caption)}. {notes}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(one.languages) + len(averages))}}}",
             r"\toprule",
             header + r" \\",
             r"\midrule",
         ]
         for row in one.rows:
             cells = [escape_latex(row.strategy)]
-            for column, entry in {**row.entries, "": row.average}.items():
+            for column, entry in {**row.entries, AVERAGE: row.average}.items():
                 text = _text(entry).replace(" ±", r"{\scriptsize$\pm$") + ("}" if entry.sd is not None else "")
                 text = text.replace(_MISSING, "--")
-                bold = entry.mean is not None and len(one.rows) > 1 and row.strategy in best[column]
-                cells.append(rf"\textbf{{{text}}}" if bold else text)
+                cells.append(rf"\textbf{{{text}}}" if (row.strategy, column) in bold else text)
+            cells += [escape_latex(_interval(row))] * (len(averages) > 1)
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
         parts.append("\n".join(lines))
@@ -75,7 +79,7 @@ def json_text(table: Table) -> str:
 
 
 def terminal(table: Table) -> list[RenderableType]:
-    """rich tables, one a task; the best mean of a column in bold."""
+    """rich tables, one a task; in bold what is tied with the best of a column."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -84,23 +88,53 @@ def terminal(table: Table) -> list[RenderableType]:
     for one in table.tables:
         rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
         rich.add_column("strategy", no_wrap=True)
-        for language in [*one.languages, "average", "coverage"]:
+        averages = _averages(one)
+        for language in [*one.languages, *averages, "coverage"]:
             rich.add_column(language, justify="right", no_wrap=True)
-        best = _best(one)
+        bold = _bold(one)
         for row in one.rows:
-            entries = {**row.entries, "": row.average}
+            entries = {**row.entries, AVERAGE: row.average}
             cells = [
-                Text(_text(entry), style="bold" if row.strategy in best[column] and len(one.rows) > 1 else "")
+                Text(_text(entry), style="bold" if (row.strategy, column) in bold else "")
                 for column, entry in entries.items()
             ]
+            cells += [Text(_interval(row))] * (len(averages) > 1)
             rich.add_row(Text(row.strategy), *cells, Text(_coverage(row)))
-        bold = " (bold: best mean, no test implied)" if len(one.rows) > 1 else ""
-        made += [Text(one.caption + bold), rich]
+        made += [Text(one.caption), rich, *(Text(line) for line in one.words)]
+        made += [Text(f"note: {note}", style="dim") for note in _notes(one)]
     return made
 
 
-def _texts(row: Row) -> list[str]:
-    return [_text(entry) for entry in (*row.entries.values(), row.average)]
+def _averages(one: TaskTable) -> list[str]:
+    """Headers of the columns after the languages."""
+    known = any((standing := row.standings.get(AVERAGE)) and standing.interval for row in one.rows)
+    return ["average", "95 % interval"] if known else ["average"]
+
+
+def _texts(one: TaskTable, row: Row) -> list[str]:
+    texts = [_text(entry) for entry in (*row.entries.values(), row.average)]
+    return texts + [_interval(row)] * (len(_averages(one)) > 1)
+
+
+def _interval(row: Row) -> str:
+    standing = row.standings.get(AVERAGE)
+    if standing is None or standing.interval is None:
+        return _MISSING
+    return "[{:.1f}, {:.1f}]".format(*(100 * bound for bound in standing.interval))
+
+
+def _notes(one: TaskTable) -> list[str]:
+    """What the marks mean, and why there is no interval."""
+    notes = []
+    if len(one.rows) > 1:
+        notes.append(
+            "bold: tied with the best of its column, no other is significantly above it (family-wise error 5 %)"
+            if one.tested
+            else "bold: best mean, no test implied"
+        )
+    if len(_averages(one)) > 1:
+        notes.append("interval: of the average, over new seeds and new items")
+    return [*notes, *(f"no interval: {reason}" for reason in one.reasons)]
 
 
 def _text(entry: Entry) -> str:
@@ -115,19 +149,29 @@ def _coverage(row: Row) -> str:
     return f"{have}/{all_}" + (f", {failed} failed" if failed else "")
 
 
-def _best(one: TaskTable) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for column in (*one.languages, ""):
-        means = {row.strategy: (row.entries[column] if column else row.average).mean for row in one.rows}
+def _bold(one: TaskTable) -> set[tuple[str, str]]:
+    """(strategy, column) of what is tied with the best; where nothing was tested, of the best mean."""
+    if len(one.rows) < 2:
+        return set()
+    if one.tested:
+        return {(row.strategy, column) for row in one.rows for column, s in row.standings.items() if s.tied}
+    found: set[tuple[str, str]] = set()
+    for column in (*one.languages, AVERAGE):
+        means = {row.strategy: (row.average if column == AVERAGE else row.entries[column]).mean for row in one.rows}
         top = max((mean for mean in means.values() if mean is not None), default=None)
-        found[column] = {name for name, mean in means.items() if mean is not None and mean == top}
+        found |= {(name, column) for name, mean in means.items() if mean is not None and mean == top}
     return found
 
 
 def _plain(one: TaskTable) -> dict[str, Any]:
-    def entry(value: Entry) -> dict[str, Any]:
+    def entry(value: Entry, standing: Standing | None) -> dict[str, Any]:
         seeds = {str(seed): score for seed, score in value.scores.items()}
-        return {"mean": value.mean, "sd": value.sd, "seeds": seeds, "failed": value.failed}
+        plain = {"mean": value.mean, "sd": value.sd, "seeds": seeds, "failed": value.failed}
+        if standing is None:
+            return plain
+        interval = None if standing.interval is None else list(standing.interval)
+        reason = {"reason": standing.reason} if standing.reason else {}
+        return {**plain, "interval": interval, "tied_with_best": standing.tied, **reason}
 
     return {
         "task": one.task,
@@ -135,12 +179,16 @@ def _plain(one: TaskTable) -> dict[str, Any]:
         "backbone": one.backbone,
         "limit": one.limit or None,
         "metric": one.metric,
+        "in_words": list(one.words),
+        "notes": list(one.reasons),
         "seeds": list(one.seeds),
         "strategies": [
             {
                 "strategy": row.strategy,
-                "languages": {language: entry(value) for language, value in row.entries.items()},
-                "average": entry(row.average),
+                "languages": {
+                    language: entry(value, row.standings.get(language)) for language, value in row.entries.items()
+                },
+                "average": entry(row.average, row.standings.get(AVERAGE)),
                 "coverage": list(row.coverage),
             }
             for row in one.rows

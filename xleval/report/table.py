@@ -11,6 +11,9 @@ from typing import Any
 from xleval.fingerprint import digest
 from xleval.records import Record
 
+#: In the place of a language: the average over all of the table.
+AVERAGE = ""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -18,6 +21,10 @@ class Entry:
 
     scores: Mapping[int, float] = field(default_factory=dict)
     failed: int = 0
+    records: Mapping[int, Record] = field(default_factory=dict)
+    """The ``eval`` record of each score."""
+    twice: int | None = None
+    """A seed that was trained in two ways, of which the last counts here; None where there is none."""
 
     @property
     def mean(self) -> float | None:
@@ -31,12 +38,26 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How sure a mean is, and whether its strategy may be the best of the column; ``comparison/standing.py``."""
+
+    interval: tuple[float, float] | None
+    """95 %, over new seeds and new items."""
+    tied: bool | None
+    """Whether it is tied with the best; None where nothing can be said."""
+    reason: str = ""
+    """Why there is no inference."""
+
+
+@dataclass(frozen=True)
 class Row:
     """One strategy. ``average`` has the mean over all languages of the table for each seed that has all."""
 
     strategy: str
     entries: Mapping[str, Entry]
     average: Entry
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """By language, and :data:`AVERAGE`; empty where items were not looked at."""
 
     @property
     def coverage(self) -> tuple[int, int]:
@@ -57,6 +78,23 @@ class TaskTable:
     languages: tuple[str, ...]
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
+    runs: Mapping[str, Record] = field(default_factory=dict, repr=False)
+    """The ``run`` records, by run_id."""
+    note: str = ""
+    """Why the items could not be looked at."""
+    words: tuple[str, ...] = ()
+    """A line for each strategy: whether it differs from the baseline, and how sure that is."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why some averages have no interval."""
+        whys = [s.reason for row in self.rows if (s := row.standings.get(AVERAGE))]
+        return tuple(dict.fromkeys(why for why in (*whys, self.note) if why))
+
+    @property
+    def tested(self) -> bool:
+        """Whether it is known which strategies are tied with the best."""
+        return any(s.tied is not None for row in self.rows for s in row.standings.values())
 
     @property
     def caption(self) -> str:
@@ -107,7 +145,7 @@ def tabulate(records: Iterable[Record], runs: Mapping[str, Record], metric: str 
 
     Scores of tasks that do not have the metric are left out.
     """
-    groups: dict[tuple[str, ...], dict[tuple[str, str], dict[str, list[tuple[int, float | None]]]]] = {}
+    groups: dict[tuple[str, ...], dict[tuple[str, str], dict[str, list[Record]]]] = {}
     metrics: dict[tuple[str, ...], str] = {}
     for record in records:
         run = runs.get(record["run_id"])
@@ -123,35 +161,39 @@ def tabulate(records: Iterable[Record], runs: Mapping[str, Record], metric: str 
             _data(record["dataset_revision"]),
         )
         row = (run["strategy"]["name"], _configuration(run))
-        value = None
         if record["status"] == "ok":
             name = metric or next(iter(record["metrics"]))
             if name not in record["metrics"]:
                 continue
-            metrics[group], value = name, record["metrics"][name]["value"]
-        by_language = groups.setdefault(group, {}).setdefault(row, defaultdict(list))
-        by_language[record["language"]].append((run["seed"], value))
-    return Table(tuple(_table(group, rows, metrics.get(group, "score")) for group, rows in groups.items()))
+            metrics[group] = name
+        groups.setdefault(group, {}).setdefault(row, defaultdict(list))[record["language"]].append(record)
+    return Table(tuple(_table(group, rows, metrics.get(group, "score"), runs) for group, rows in groups.items()))
 
 
-def _table(group: tuple[str, ...], rows: Mapping[tuple[str, str], Any], metric: str) -> TaskTable:
+def _table(
+    group: tuple[str, ...], rows: Mapping[tuple[str, str], Any], metric: str, runs: Mapping[str, Record]
+) -> TaskTable:
     languages = tuple(dict.fromkeys(lang for by_language in rows.values() for lang in by_language))
     names = [name for name, _ in rows]
     made = []
     for (name, configuration), by_language in rows.items():
         label = name if names.count(name) == 1 else f"{name} [{configuration[:6]}]"
-        entries = {lang: _entry(by_language.get(lang, [])) for lang in languages}
+        entries = {lang: _entry(by_language.get(lang, []), metric, runs) for lang in languages}
         whole = set.intersection(*(set(entry.scores) for entry in entries.values()))
         average = {seed: statistics.fmean(entry.scores[seed] for entry in entries.values()) for seed in sorted(whole)}
         made.append(Row(label, entries, Entry(average)))
-    seeds = sorted({seed for by_language in rows.values() for found in by_language.values() for seed, _ in found})
+    found = [record for by_language in rows.values() for records in by_language.values() for record in records]
+    seeds = sorted({runs[record["run_id"]]["seed"] for record in found})
     task, version, backbone, limit, data = group
-    return TaskTable(task, version, metric, backbone, limit, data, languages, tuple(made), tuple(seeds))
+    return TaskTable(task, version, metric, backbone, limit, data, languages, tuple(made), tuple(seeds), runs)
 
 
-def _entry(found: list[tuple[int, float | None]]) -> Entry:
-    scores = {seed: value for seed, value in sorted(found, key=lambda pair: pair[0]) if value is not None}
-    return Entry(scores, sum(value is None for _, value in found))
+def _entry(found: list[Record], metric: str, runs: Mapping[str, Record]) -> Entry:
+    scored = [(runs[record["run_id"]]["seed"], record) for record in found if record["status"] == "ok"]
+    records = dict(sorted(scored, key=lambda pair: pair[0]))  # the last of a seed
+    scores = {seed: record["metrics"][metric]["value"] for seed, record in records.items()}
+    twice = next((seed for seed, record in scored if record["run_id"] != records[seed]["run_id"]), None)
+    return Entry(scores, sum(record["status"] != "ok" for record in found), records, twice)
 
 
 def _data(revision: str) -> str:

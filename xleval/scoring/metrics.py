@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,16 +45,21 @@ class Metric:
 
     def finalize(self, sums: Counts | Floats) -> Floats:
         """Scores in [0, 1] from sums of counts, shape (..., q) → (...); 0 where it is 0 / 0."""
-        above, below = sums @ self._weights(self.above), sums @ self._weights(self.below)
+        above, below = (sums @ weights for weights in self.weights)
         return np.divide(above, below, out=np.zeros_like(above), where=below != 0)
 
     def gradient(self, sums: Counts | Floats) -> Floats:
         """(a − f · b) / (b · s), shape (q,) → (q,): the derivative by each sum; zeros where it is 0 / 0."""
-        above, below = self._weights(self.above), self._weights(self.below)
+        above, below = self.weights
         denominator = float(sums @ below)
         if denominator == 0:
             return np.zeros(len(self.stats))
         return np.asarray((above - float(sums @ above) / denominator * below) / denominator)
+
+    @cached_property
+    def weights(self) -> tuple[Floats, Floats]:
+        """a and b, (q,) each."""
+        return self._weights(self.above), self._weights(self.below)
 
     def _weights(self, of: Mapping[str, float]) -> Floats:
         return np.array([of.get(stat, 0.0) for stat in self.stats])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from xleval.errors import UserError
 from xleval.scoring.metrics import Counts, Metric
 from xleval.scoring.scorers import Scorer, scorer_of
 from xleval.stats.influence import interval, standard_error
+from xleval.tasks.rows import shared_by
 
 if TYPE_CHECKING:
     from xleval.tasks.spec import TaskSpec
@@ -31,6 +33,8 @@ class Scored:
     """(n, q) integers, one row an item, in the order of the data."""
     ids: list[str]
     """The n ids of the items, in the same order."""
+    groups: list[str] | None = None
+    """Where items are not independent: for each the id of the first item of its paragraph or document. Else None."""
 
 
 def primary_score(task: TaskSpec, rows: Iterable[Any], predictions: Iterable[Any], language: str) -> float:
@@ -51,6 +55,9 @@ def primary_score(task: TaskSpec, rows: Iterable[Any], predictions: Iterable[Any
 def score(task: TaskSpec, rows: Iterable[Any], predictions: Iterable[tuple[str, Any]], language: str) -> Scored:
     """Counts and scores of one split. Rows and predictions are read side by side; only counts and ids are kept.
 
+    Questions about one paragraph and sentences of one document are a group, named by its first item: so it has
+    the same name in every language of a parallel data set, whose ids are equal while texts differ.
+
     ``predictions`` are (id of the item, what was predicted) as they are stored; ``language`` is the ISO 639-3
     code of the rows.
 
@@ -61,13 +68,19 @@ def score(task: TaskSpec, rows: Iterable[Any], predictions: Iterable[tuple[str, 
     scorer = scorer_of(task.family, task.metric)
     counts: array[int] = array("q")
     ids: list[str] = []
+    groups: list[str] = []
+    firsts: dict[bytes, str] = {}
     for row, entry in zip_longest(rows, predictions):
         if row is None or entry is None or row.id != entry[0]:
             raise UserError(_other_items(task.name, len(ids), row, entry))
         counts.extend(_item(task, scorer, row, entry[1], language))
         ids.append(row.id)
+        shared = shared_by(row)
+        # By digest: the paragraphs of a large data set are not kept.
+        groups.append(row.id if shared is None else firsts.setdefault(_short_digest(shared), row.id))
     table = _table(counts, scorer)
-    return Scored({metric.name: _in_records(metric, table) for metric in scorer.metrics}, scorer.stats, table, ids)
+    metrics = {metric.name: in_records(metric, table) for metric in scorer.metrics}
+    return Scored(metrics, scorer.stats, table, ids, groups if groups != ids else None)
 
 
 def _item(task: TaskSpec, scorer: Scorer, row: Any, predicted: Any, language: str) -> tuple[int, ...]:
@@ -75,6 +88,10 @@ def _item(task: TaskSpec, scorer: Scorer, row: Any, predicted: Any, language: st
         return scorer.item(row, task.labels, predicted, language)
     except UserError as error:
         raise UserError(f"task {task.name}, item {row.id!r}: {error}") from None
+
+
+def _short_digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _table(counts: array[int], scorer: Scorer) -> Counts:
@@ -90,7 +107,8 @@ def _other_items(task: str, position: int, row: Any, entry: tuple[str, Any] | No
     )
 
 
-def _in_records(metric: Metric, counts: Counts) -> dict[str, Any]:
+def in_records(metric: Metric, counts: Counts) -> dict[str, Any]:
+    """What an ``eval`` record says of one metric, from the counts (n, q) of its items: value, se, interval."""
     value = float(metric.finalize(counts.sum(axis=0)))
     error = standard_error(counts, metric.gradient)
     low, high = interval(value, error, len(counts))

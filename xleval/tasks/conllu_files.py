@@ -6,6 +6,7 @@ Relations are cut at ":" (subtypes differ by language), as the CoNLL 2018 scorer
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from xleval.errors import UserError
@@ -23,6 +24,7 @@ _WORD = re.compile(r"[1-9][0-9]{0,8}")
 _RANGE = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY_NODE = re.compile(r"([0-9]{1,9})\.([1-9][0-9]{0,8})")
 _HEAD = re.compile(r"0|[1-9][0-9]{0,8}|_")
+_DOCUMENT = re.compile(r"#\s*newdoc(?:[\s_]id\s*=\s*(.*?))?\s*")  # `newdoc_id` as Wolof-WTB writes it
 
 
 class _Word(NamedTuple):
@@ -36,14 +38,19 @@ class _Word(NamedTuple):
 def read_conllu(path: Path, form: Form, family: Family, tell: Tell = refuse) -> Iterator[RawRow]:
     """Sentences: words with universal part-of-speech tags, or with heads and relations.
 
+    A comment ``# newdoc`` begins a document; those with the same id are one. Sentences before the first are
+    in none.
+
     Raises:
         UserError: naming file and line: not ten columns, ids that do not count up from 1, ranges that reach
             elsewhere, an empty word, words withheld, no tags; for parsing, heads that are missing, out of
             range, or form no tree with one root.
     """
     empty = withheld = True
+    document: str | None = None
     for lines in _blocks(path):
         empty = False
+        document = _document(path, lines) or document
         try:
             words = _words(path, lines)
             row = _row(path, form, family, words)
@@ -52,7 +59,7 @@ def read_conllu(path: Path, form: Form, family: Family, tell: Tell = refuse) -> 
             withheld = False
             continue
         withheld = withheld and set(row.tokens) == {"_"}
-        yield row
+        yield row._replace(document=document)
     if empty:
         raise UserError(f"{path}: no sentence; fetch the file again")
     if withheld:
@@ -121,6 +128,14 @@ def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
         block = []
     if not all(text.startswith("#") for _, text in block):
         yield block
+
+
+def _document(path: Path, lines: Sequence[tuple[int, str]]) -> str | None:
+    """The document that begins with a sentence, if one does: a name that no other has, in this file or another."""
+    for line, text in takewhile(lambda entry: entry[1].startswith("#"), lines):
+        if found := _DOCUMENT.fullmatch(text):
+            return f"{path} {found[1]}" if found[1] else f"{path}:{line}"
+    return None
 
 
 def _words(path: Path, lines: Sequence[tuple[int, str]]) -> list[_Word]:

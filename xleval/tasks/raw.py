@@ -50,6 +50,8 @@ class RawRow(NamedTuple):
     answers: tuple[tuple[int, str], ...] = ()
     lines: tuple[int, ...] = ()
     """The line of each token, where they do not follow one another."""
+    document: str | None = None
+    """Of a sentence: names its document, if the file marks documents. Equal for its sentences and for no others."""
 
 
 def decoded(path: Path) -> str:

@@ -40,6 +40,8 @@ class TokenRow(NamedTuple):
     id: str
     tokens: tuple[str, ...]
     tags: tuple[int, ...]
+    document: str | None = None
+    """Equal for the sentences of one document, where the file marks documents; not recorded."""
 
 
 class TreeRow(NamedTuple):
@@ -49,6 +51,8 @@ class TreeRow(NamedTuple):
     tokens: tuple[str, ...]
     heads: tuple[int, ...]
     relations: tuple[int, ...]
+    document: str | None = None
+    """As of a :class:`TokenRow`."""
 
 
 class QuestionRow(NamedTuple):
@@ -111,9 +115,19 @@ def numbered(
             lines = row.lines or [row.line + i * tag_lines for i in range(len(row.tags))]
             tags = tuple(map(number, row.tags, lines))
             if family == "dependency-parsing":
-                yield TreeRow(item, row.tokens, row.heads, tags)
+                yield TreeRow(item, row.tokens, row.heads, tags, row.document)
             else:
-                yield TokenRow(item, row.tokens, tags)
+                yield TokenRow(item, row.tokens, tags, row.document)
+
+
+def shared_by(row: Row) -> str | None:
+    """What a row has in common with those that it is not independent of: a question's paragraph, a sentence's document.
+
+    None where nothing is known of others.
+    """
+    if isinstance(row, QuestionRow):
+        return row.context
+    return row.document if isinstance(row, (TokenRow, TreeRow)) else None
 
 
 def drawn(rows: Iterable[T], limit: int | None, seed: int) -> Iterator[T]:

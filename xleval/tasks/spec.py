@@ -85,6 +85,8 @@ class TaskSpec(_Spec):
     """The language of a user's own folder of training data."""
     parallel: bool = False
     """Whether items with the same id say the same thing in every language."""
+    parallel_except: tuple[Text, ...] = ()
+    """Languages of a parallel task in which they do not."""
     question_from: str = ""
     """The source data set whose questions, by row, replace those of a multiple-choice task."""
     metric: Literal["accuracy", "f1", "em", "las", "uas"]
@@ -92,6 +94,10 @@ class TaskSpec(_Spec):
     split: Split = "test"
     hyperparameters: dict[str, int | float | str] = {}
     hyperparameters_source: str = ""
+
+    def is_parallel(self, language: str) -> bool:
+        """Whether its items say the same as those with the same ids in other such languages."""
+        return self.parallel and language not in self.parallel_except
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskSpec:
@@ -105,6 +111,8 @@ class TaskSpec(_Spec):
             raise ValueError("question_from: only multiple-choice tasks have questions to replace")
         if not self.languages:
             raise ValueError("languages: name at least one")
+        if strange := set(self.parallel_except) - set(self.languages):
+            raise ValueError(f"parallel_except: {', '.join(sorted(strange))} not among the languages")
         for key, values in (("languages", self.languages), ("labels", self.labels)):
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:

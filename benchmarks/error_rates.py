@@ -40,6 +40,8 @@ FAMILIES, BETWEEN = ((4, 3, 2, 2, 1, 1, 1, 1), (1,) * 8), ((0.0, 0.0), (0.0, 3.0
 
 Cells = Sequence[Sequence[Cell]]
 """Strategy → language → cell."""
+Test = Callable[[Cells, np.random.Generator], bool]
+"""Whether it reports a difference."""
 
 
 def settings() -> list[Setting]:
@@ -98,7 +100,7 @@ def _holds(interval: tuple[float, float], value: float) -> bool:
     return interval[0] <= value <= interval[1]
 
 
-def others(s: Setting) -> dict[str, Callable[[Cells, np.random.Generator], bool]]:
+def others(s: Setting) -> dict[str, Test]:
     """What papers do instead, measured in a part of the settings: test → whether it reports a difference."""
     if s.effect or s.families or s.kind != "accuracy" or s.runs > 5:
         return {}
@@ -126,7 +128,7 @@ def _t_over_items(mean: float, parts: Any) -> bool:
     from scipy.special import stdtrit
 
     n = len(parts)
-    return abs(mean) > stdtrit(n - 1, 0.975) * np.sqrt(n * parts.var(ddof=1))
+    return bool(abs(mean) > stdtrit(n - 1, 0.975) * np.sqrt(n * parts.var(ddof=1)))
 
 
 def over_runs(made: Cells, rng: np.random.Generator) -> bool:
@@ -164,13 +166,13 @@ def _by_language(made: Cells) -> Any:
     return np.round([a.scores.mean() - b.scores.mean() for a, b in zip(*made, strict=True)], 9)
 
 
-ON_A_LANGUAGE = {
+ON_A_LANGUAGE: dict[str, Test] = {
     "paired t over items, one run each": items_of_one_run,
     "paired t over items, mean of runs": items_of_mean_runs,
     "Student's t over runs": over_runs,
     "percentile bootstrap": percentile_bootstrap,
 }
-OVER_LANGUAGES = {
+OVER_LANGUAGES: dict[str, Test] = {
     "sign test over languages": sign_test,
     "Wilcoxon over languages": wilcoxon_over_languages,
     "Student's t over runs": over_runs,
@@ -182,8 +184,8 @@ def read(path: Path) -> dict[Setting, dict[str, Any]]:
     found: dict[Setting, dict[str, Any]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         row = json.loads(line)
-        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in row["setting"].items()}
-        setting = Setting(**lists)
+        about: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row["setting"].items()}
+        setting = Setting(**about)
         if setting not in found or row["repetitions"] > found[setting]["repetitions"]:
             found[setting] = row
     return found

@@ -5,15 +5,15 @@ four parts normal in log-odds, and independently of other runs. Given that proba
 
 ``accuracy``          the item is right or wrong;
 ``micro-F1``          a sentence of 0 to 6 entities: some are found, and some are found that are none;
-``clustered QA F1``   a question, answered whole, in part or not; paragraphs of 1 to 9 questions are equally hard, about.
+``clustered QA F1``   a question, answered whole, in part or not; those of a paragraph, 1 to 9, are about as hard.
 
-The means are set so that the strategies have the same expected score over new runs and items, or one that is ``effect``
+The means are set so that the strategies have the same expected score over new runs and items, or scores ``effect``
 points apart, whatever the other parts are: runs that vary more, say, score less on average with the same log-odds.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,7 +50,7 @@ class Setting(NamedTuple):
     effect: float = 0.0
     """What the first strategy is truly better."""
     families: tuple[int, ...] = ()
-    """Sizes of the language families, of which the strategies' difference depends."""
+    """Sizes of the language families, on which the strategies' difference depends."""
     between: tuple[float, float] = (0.0, 0.0)
     """Standard deviations of the true difference between families, and between languages of one."""
 
@@ -138,7 +138,7 @@ def truth(s: Setting, strategy: int) -> float:
     return expected(s.kind, MEAN, 0.0, s.interaction) + (s.effect / 100 if strategy == 0 else 0.0)
 
 
-@lru_cache(maxsize=None)
+@cache
 def mean_of(s: Setting, strategy: int) -> float:
     """The log-odds at which the strategy has its expected score."""
     from scipy.optimize import brentq
@@ -147,7 +147,7 @@ def mean_of(s: Setting, strategy: int) -> float:
     return float(brentq(lambda mean: expected(s.kind, mean, sd, s.interaction) - aim, MEAN - 3, MEAN + 3))
 
 
-@lru_cache(maxsize=None)
+@cache
 def slope(kind: str, interaction: float) -> float:
     """Points of the score by log-odds."""
     return 50 * (expected(kind, MEAN + 1, 0.0, interaction) - expected(kind, MEAN - 1, 0.0, interaction))

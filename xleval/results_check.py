@@ -130,7 +130,7 @@ def cell_faults(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         elif not isinstance(recorded, dict):
             yield f"metrics.{name} is {recorded!r:.60}, not an object"
         else:
-            yield from _differences(f"metrics.{name}.", in_records(metric, items.counts), recorded)
+            yield from _differences(f"metrics.{name}.", in_records(metric, items.counts, items.groups), recorded)
 
 
 def _sums(items: Items, stats: Sequence[str]) -> Record:

@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Analysis(Protocol):
-    """What an analysis gives for one task; ``figures`` by what their file's name ends in."""
+class Tables(Protocol):
+    """What a command gives for one task."""
+
+    def as_dict(self) -> dict[str, Any]: ...
+    def grids(self) -> list[Grid]: ...
+
+
+class Analysis(Tables, Protocol):
+    """``figures`` by what their file's name ends in."""
 
     @property
     def title(self) -> str: ...
-    def as_dict(self) -> dict[str, Any]: ...
-    def grids(self) -> list[Grid]: ...
     def figures(self) -> dict[str, Figure]: ...
 
 
@@ -55,8 +60,6 @@ def deliver(
     Raises:
         UserError: options that exclude each other; a folder that cannot be written to.
     """
-    import json
-
     from xleval.errors import UserError
     from xleval.report.figures import svg
     from xleval.store import replace_synced
@@ -66,16 +69,29 @@ def deliver(
     if figure is not None and figure.suffix != ".svg":
         raise UserError(f"--figure {figure}: figures are SVG, name a file that ends with .svg")
     home = folder / "analysis"
-    text = json.dumps([one.as_dict() for one in found], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    files = {home / f"{name}.json": text}
+    files = {home / f"{name}.json": _json(found)}
     for one, suffix in zip(found, _suffixes([one.as_dict()["task"] for one in found]), strict=True):
         for kind, drawn in one.figures().items():
             path = figure or home / f"{name}.svg"
             files[path.with_name("-".join(filter(None, [path.stem, suffix, kind])) + ".svg")] = svg(drawn, one.title)
     for path, content in files.items():
         replace_synced(path, content)
+    deliver_tables(found, as_json, form)
+    click.echo("written: " + ", ".join(map(str, files)), err=True)
+
+
+def deliver_tables(found: Sequence[Tables], as_json: bool, form: str | None) -> None:
+    """Prints the tables as they were asked for.
+
+    Raises:
+        UserError: options that exclude each other.
+    """
+    from xleval.errors import UserError
+
+    if as_json and form:
+        raise UserError("give --json or --format, not both")
     if as_json:
-        click.echo(text, nl=False)
+        click.echo(_json(found), nl=False)
     elif form:
         grids = [grid for one in found for grid in one.grids() if form != "csv" or grid.tidy_headers]
         click.echo("\n".join({"md": g.markdown, "latex": g.latex, "csv": g.csv}[form]() for g in grids), nl=False)
@@ -83,7 +99,12 @@ def deliver(
         from xleval.cli.screen import print_whole
 
         print_whole(part for one in found for grid in one.grids() for part in grid.terminal())
-    click.echo("written: " + ", ".join(map(str, files)), err=True)
+
+
+def _json(found: Sequence[Tables]) -> str:
+    import json
+
+    return json.dumps([one.as_dict() for one in found], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _suffixes(tasks: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xleval.cli import make_host
-from xleval.cli.analysis_output import OUTPUT, deliver, options
+from xleval.cli.analysis_output import OUTPUT, deliver, deliver_tables, options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +28,9 @@ _RESULTS = [
                  help="Over languages: Benjamini-Hochberg, or Benjamini-Yekutieli, which holds under any dependence."),
     click.option("--resamples", metavar="R", type=click.IntRange(min=100),
                  help="Also the paired bootstrap over seeds and items, with R resamples, and ranks."),
+    click.option("--checkpoints", metavar="SEED", type=int,
+                 help="McNemar's exact test of the single checkpoints of one seed instead: accuracy only, and nothing "
+                 "about new seeds."),
     click.option("--compat", type=click.Choice(["tlr"]), help="In the terms of a paper: tlr has Student's t over "
                  "seeds, an asterisk on gains that are not significant, and Better."),
     click.option("--reference", metavar="KEY", help="With --compat: a published table, such as tlr:2a."),
@@ -65,8 +68,8 @@ class _Shown:
 @click.pass_context
 def compare(
     ctx: click.Context, strategies: tuple[str, ...], baseline: str, task: tuple[str, ...], metric: str, folder: Path,
-    correction: str, resamples: int | None, compat: str | None, reference: str | None, as_json: bool, form: str | None,
-    figure: Path | None,
+    correction: str, resamples: int | None, checkpoints: int | None, compat: str | None, reference: str | None,
+    as_json: bool, form: str | None, figure: Path | None,
 ) -> None:  # fmt: skip
     """Say which strategies differ, by how much, and how sure that is over new seeds and new test items.
 
@@ -89,9 +92,13 @@ def compare(
     if reference and not compat:
         raise UserError("--reference needs --compat tlr: published tables have no counts per item to test")
     if compat:
-        from xleval.cli.compatible import show
+        from xleval.cli.compatible import printed_terms, recorded_terms
 
-        show(strategies, baseline, task, metric, folder, reference, as_json, form)
+        if reference:
+            terms = printed_terms(strategies, baseline, task, metric, reference, make_host(ctx))
+        else:
+            terms = recorded_terms(strategies, baseline, task, metric, folder)
+        deliver_tables(terms, as_json, form)
         return
     from xleval.cli.recorded import recorded
     from xleval.comparison.bootstrapped import resample
@@ -102,6 +109,11 @@ def compare(
 
     table, failed = recorded(folder, task, metric=metric)
     _, tables = choose(table, strategies, baseline)
+    if checkpoints is not None:
+        from xleval.comparison.checkpoints import compare_checkpoints
+
+        deliver_tables([compare_checkpoints(one, checkpoints, folder) for one in tables], as_json, form)
+        return
     languages = make_host(ctx).languages
     families = {code: languages.get(code).family for one in tables for code in one.languages if code in languages}
     shown = []

@@ -1,4 +1,4 @@
-"""The paired bootstrap over seeds and items: a cross-check of the default test, and ranks."""
+"""Resampling: a cross-check of the default test, and ranks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xleval.comparison.measured import MeasuredTable
 from xleval.stats.bootstrap import Resampled, bootstrap, rank_intervals
+from xleval.stats.randomization import Randomized, randomization
 from xleval.stats.resampling import resampling_cell, seed_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class Bootstrapped:
     languages: tuple[str, ...]
     left_out: tuple[str, ...]
     resampled: Resampled
+    randomized: tuple[Randomized | None, ...]
+    """Of each strategy against the first; None where it has not as many seeds."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; proportions."""
@@ -37,6 +40,7 @@ class Bootstrapped:
                     "difference": self.resampled.difference(k, 0).estimate,
                     "difference_interval": list(self.resampled.difference(k, 0).interval()),
                     "p": self.resampled.difference(k, 0).p,
+                    "p_randomization": None if (swapped := self.randomized[k]) is None else swapped.p(),
                 }
                 for k, name in enumerate(self.strategies)
             },
@@ -44,10 +48,10 @@ class Bootstrapped:
 
     def grid(self) -> Grid:
         """A row a strategy."""
-        from xleval.comparison.wording import p_text
+        from xleval.comparison.wording import bare_p
         from xleval.report.grid import Grid, signed
 
-        headers = ["strategy", "rank", "95 % interval", f"− {self.strategies[0]}", "95 % interval", "p"]
+        headers = ["strategy", "rank", "95 % interval", f"− {self.strategies[0]}", "95 % interval", "p", "p, swaps"]
         rows = []
         for name, found in self.as_dict()["strategies"].items():
             low, high = found["rank"]
@@ -57,19 +61,21 @@ class Bootstrapped:
                 "[{:.1f}, {:.1f}]".format(*(100 * bound for bound in found["interval"])),
             ]
             if name == self.strategies[0]:
-                rows.append([*score, "", "", ""])
+                rows.append([*score, "", "", "", ""])
                 continue
             rows.append(
                 [
                     *score,
                     signed(found["difference"], 100),
                     "[{}, {}]".format(*(signed(bound, 100) for bound in found["difference_interval"])),
-                    p_text(found["p"]).removeprefix("p = ").removeprefix("p "),
+                    bare_p(found["p"]),
+                    bare_p(found["p_randomization"]),
                 ]
             )
         notes = [
             f"{len(self.resampled.scores)} resamples of runs and items; percentile intervals, p not corrected",
             "with few seeds these intervals are too narrow where runs differ much: the default test is not",
+            "p, swaps: approximate randomization, of new items for these training runs only",
             *(f"left out: {name}" for name in self.left_out),
         ]
         return Grid(f"{self.about}: paired bootstrap of the average", headers, rows, (), [], notes)
@@ -102,6 +108,13 @@ def resample(found: MeasuredTable, resamples: int) -> Bootstrapped | None:
         record["item_ids_sha256"] for row in table.rows for code in languages
         for record in row.entries[code].records.values()
     }  # fmt: skip
-    made = bootstrap(cells, seed=seed_of(table.task, table.version, digests), resamples=resamples)
+    seed = seed_of(table.task, table.version, digests)
+    made = bootstrap(cells, seed=seed, resamples=resamples)
+    swapped = tuple(
+        randomization(row, cells[0], seed=seed, resamples=resamples)
+        if all(len(a.runs) == len(b.runs) for a, b in zip(row, cells[0], strict=True))
+        else None
+        for row in cells
+    )
     about = f"{table.task} (version {table.version}), {table.metric} × 100"
-    return Bootstrapped(about, tuple(able), tuple(languages), tuple(n for n in names if n not in able), made)
+    return Bootstrapped(about, tuple(able), tuple(languages), tuple(n for n in names if n not in able), made, swapped)

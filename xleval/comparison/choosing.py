@@ -48,12 +48,14 @@ def _names(row: Row, name: str) -> bool:
 
 
 def _rows(table: TaskTable, asked: Sequence[str], baseline: str) -> TaskTable | None:
-    rows = [row for name in asked if (row := _row(table, name)) is not None]
-    rows = list(dict.fromkeys(row.strategy for row in rows)) and list({row.strategy: row for row in rows}.values())
+    found = [row for name in asked if (row := _row(table, name)) is not None]
     first = _row(table, baseline)
-    if first is None or len(rows) < 2:
+    if first is None:
         return None
-    rows = [first, *(row for row in rows if row.strategy != first.strategy)]
+    # A strategy may be named twice, with and without its configuration.
+    rows = list({row.strategy: row for row in (first, *found)}.values())
+    if len(rows) < 2:
+        return None
     languages = [code for code in table.languages if any(row.entries[code].scores for row in rows)]
     return replace(table, rows=tuple(rows), languages=tuple(languages))
 

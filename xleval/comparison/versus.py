@@ -197,7 +197,7 @@ def _sample(
 
 
 def _notes(found: MeasuredTable, strategies: Sequence[str], versus: Sequence[Versus]) -> tuple[str, ...]:
-    notes = list(dict.fromkeys(f"no inference for {one.strategy}: {d.reason}" for one in versus
+    notes = list(dict.fromkeys(f"no inference: {d.reason}" for one in versus
                                for d in (*one.languages, one.average) if d.reason))  # fmt: skip
     for one in versus:
         missing = [code for code in found.table.languages if code not in {d.language for d in one.languages}]

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator
 
 from xleval.comparison.versus import Comparison, Difference, Versus
+from xleval.report.grid import MISSING
 
 _NAMES = {"f1": "F1", "em": "EM", "las": "LAS", "uas": "UAS", "accuracy": "points of accuracy"}
 
@@ -76,6 +77,11 @@ def p_text(p: float | None) -> str:
     if p < 0.001:
         return "p < .001"
     return "p = 1" if p > 0.9995 else f"p = {p:.3f}".replace("0.", ".")
+
+
+def bare_p(p: float | None) -> str:
+    """For a column of p-values: ``.031``, ``< .001``, and a dash where nothing was tested."""
+    return MISSING if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
 
 
 def _points(value: float | None) -> str:

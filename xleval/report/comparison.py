@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from xleval.comparison.versus import Comparison, Difference, Versus
-from xleval.comparison.wording import p_text, sentences, unit
+from xleval.comparison.wording import bare_p, sentences, unit
 from xleval.report.forest import Difference as ForestRow
 from xleval.report.forest import Score as ScoreRow
 from xleval.report.forest import forest_plot, interval_plot
@@ -47,7 +47,7 @@ def _averages(found: Comparison) -> Grid:
                 *_score(found, one.strategy, average.score),
                 signed(average.estimate, 100),
                 _bounds(average.contrast),
-                p_text(average.corrected).removeprefix("p = ").removeprefix("p ") + "*" * bool(average.significant),
+                bare_p(average.corrected) + "*" * bool(average.significant),
                 _bounds(one.sample),
                 MISSING if average.detectable is None else f"{100 * average.detectable:.1f}",
                 MISSING if average.superiority is None else f"{average.superiority:.2f}",
@@ -108,7 +108,7 @@ def _one_by_language(found: Comparison, one: Versus) -> Grid:
             f"{100 * d.baseline:.1f}",
             signed(d.estimate, 100),
             _bounds(d.contrast),
-            p_text(d.corrected).removeprefix("p = ").removeprefix("p ") + "*" * bool(d.significant),
+            bare_p(d.corrected) + "*" * bool(d.significant),
             MISSING if d.detectable is None else f"{100 * d.detectable:.1f}",
             MISSING if d.superiority is None else f"{d.superiority:.2f}",
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -79,8 +79,9 @@ def score(task: TaskSpec, rows: Iterable[Any], predictions: Iterable[tuple[str, 
         # By digest: the paragraphs of a large data set are not kept.
         groups.append(row.id if shared is None else firsts.setdefault(_short_digest(shared), row.id))
     table = _table(counts, scorer)
-    metrics = {metric.name: in_records(metric, table) for metric in scorer.metrics}
-    return Scored(metrics, scorer.stats, table, ids, groups if groups != ids else None)
+    shared_groups = groups if groups != ids else None
+    metrics = {metric.name: in_records(metric, table, shared_groups) for metric in scorer.metrics}
+    return Scored(metrics, scorer.stats, table, ids, shared_groups)
 
 
 def _item(task: TaskSpec, scorer: Scorer, row: Any, predicted: Any, language: str) -> tuple[int, ...]:
@@ -107,11 +108,15 @@ def _other_items(task: str, position: int, row: Any, entry: tuple[str, Any] | No
     )
 
 
-def in_records(metric: Metric, counts: Counts) -> dict[str, Any]:
-    """What an ``eval`` record says of one metric, from the counts (n, q) of its items: value, se, interval."""
+def in_records(metric: Metric, counts: Counts, groups: Sequence[str] | None = None) -> dict[str, Any]:
+    """What an ``eval`` record says of one metric, from the counts (n, q) of its items: value, se, interval.
+
+    Items of one of the ``groups`` (n,) depend on one another.
+    """
     value = float(metric.finalize(counts.sum(axis=0)))
-    error = standard_error(counts, metric.gradient)
-    low, high = interval(value, error, len(counts))
+    error = standard_error(counts, metric.gradient, groups)
+    units = "items" if groups is None else "groups of items"
+    low, high = interval(value, error, len(counts) if groups is None else len(set(groups)))
     return {
         "value": value,
         "unit": metric.unit,
@@ -119,5 +124,5 @@ def in_records(metric: Metric, counts: Counts) -> dict[str, Any]:
         "se": error,
         "ci": [low, high],
         "ci_level": 0.95,
-        "ci_method": "delta method over items, t quantile; this run only",
+        "ci_method": f"delta method over {units}, t quantile; this run only",
     }

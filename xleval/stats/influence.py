@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,18 +24,26 @@ def influence(counts: npt.NDArray[np.int64], gradient: Callable[[Floats], Floats
     return psi * len(counts)
 
 
-def standard_error(counts: npt.NDArray[np.int64], gradient: Callable[[Floats], Floats]) -> float:
-    """sqrt(Σ ψ_i² / (n (n − 1))); 0 for a single item, which says nothing about others."""
+def standard_error(
+    counts: npt.NDArray[np.int64], gradient: Callable[[Floats], Floats], groups: Sequence[str] | None = None
+) -> float:
+    """sqrt(m / (m − 1) · Σ_g (Σ_{i in g} ψ_i)²) / n over m groups of items; 0 for a single one.
+
+    ``groups`` names the paragraph or document of each item; without it each item is a group of its own, and this is
+    sqrt(Σ ψ_i² / (n (n − 1))). One group says nothing about others. Source: Liang & Zeger 1986 for groups.
+    """
     n = len(counts)
-    if n < 2:
-        return 0.0
-    psi = influence(counts, gradient)
-    return float(np.sqrt((psi**2).sum() / (n * (n - 1))))
+    psi: Floats = influence(counts, gradient)
+    if groups is not None:
+        _, place = np.unique(np.asarray(groups), return_inverse=True)
+        psi = np.bincount(place, psi).astype(float)
+    m = len(psi)
+    return float(np.sqrt(m / (m - 1) * (psi**2).sum()) / n) if m > 1 else 0.0
 
 
-def interval(value: float, error: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """value ± t(n − 1) · error, kept within [0, 1]. Over new items for this one run, not over new seeds."""
+def interval(value: float, error: float, m: int, level: float = 0.95) -> tuple[float, float]:
+    """value ± t(m − 1) · error of m items or groups, within [0, 1]. Over new items for this run, not over new seeds."""
     from scipy.special import stdtrit
 
-    half = float(stdtrit(max(n - 1, 1), (1 + level) / 2)) * error
+    half = float(stdtrit(max(m - 1, 1), (1 + level) / 2)) * error
     return max(value - half, 0.0), min(value + half, 1.0)

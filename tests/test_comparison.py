@@ -1,0 +1,397 @@
+"""Comparisons from records: what is paired, corrected, tied, refused and said."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Cli
+from scored_results import outcomes, scored
+
+from xleval.cli.recorded import recorded
+from xleval.comparison.bootstrapped import resample
+from xleval.comparison.checkpoints import compare_checkpoints
+from xleval.comparison.choosing import choose
+from xleval.comparison.measured import NO_ITEMS, ONE_SEED, ONE_UNIT, measure
+from xleval.comparison.standing import difference, standings
+from xleval.comparison.summary import summarised
+from xleval.comparison.versus import Comparison, compare
+from xleval.comparison.wording import bare_p, p_text, sentences
+from xleval.errors import UserError
+from xleval.records import Results
+from xleval.report.comparison import as_dict, figures, grids
+from xleval.report.figures import svg
+from xleval.report.render import latex, markdown
+from xleval.report.table import AVERAGE
+from xleval.scoring.metrics import ENTITY_F1
+from xleval.stats.contrast import cell, contrast
+from xleval.stats.multiple import benjamini_hochberg, benjamini_yekutieli, holm
+
+FAMILIES = {"swa": "Niger-Congo", "quy": "Quechuan"}
+FAR = {"madx": 0.6, "tlr": 0.8, "same": 0.61}
+
+
+def compared(folder: Path, *strategies: str, baseline: str = "", **more: Any) -> Comparison:
+    _, (table,) = choose(recorded(folder)[0], strategies, baseline)
+    return compare(measure(table, folder), table.rows[0].strategy, FAMILIES, **more)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return scored(tmp_path / "results", outcomes(FAR))
+
+
+def test_a_difference_is_the_contrast_of_its_cells(folder: Path) -> None:
+    found = compared(folder, "madx", "tlr")
+    (one,) = found.versus
+    made = outcomes(FAR)
+
+    def cells(strategy: str) -> list[Any]:
+        return [
+            cell(
+                np.stack([right, np.ones_like(right)], axis=-1), lambda s: s[0] / s[1],
+                lambda s: np.array([1, -s[0] / s[1]]) / s[1], runs=[(strategy, seed) for seed in range(3)],
+                units=np.arange(200), stratum=code,
+            )
+            for code, right in made[strategy].items()
+        ]  # fmt: skip
+
+    whole = contrast(cells("tlr") + cells("madx"), [0.5, 0.5, -0.5, -0.5])
+    assert one.average.contrast is not None
+    assert np.allclose(one.average.contrast, whole)
+    for d in one.languages:
+        number = list(made["tlr"]).index(d.language)
+        alone = contrast([cells("tlr")[number], cells("madx")[number]], [1, -1])
+        assert d.contrast is not None and np.allclose(d.contrast, alone)
+        assert d.estimate == pytest.approx(alone.estimate)
+    assert (one.better, one.improved, one.seeds) == ((2, 2), 2, (3, 3))
+    assert one.average.superiority == 1 and one.average.error_reduction == pytest.approx(0.5, abs=0.08)
+
+
+def test_corrections_are_holm_over_strategies_and_bh_over_all_cells(folder: Path) -> None:
+    for correction, adjust in (("bh", benjamini_hochberg), ("by", benjamini_yekutieli)):
+        found = compared(folder, "madx", "tlr", "same", correction=correction)
+        averages = [one.average for one in found.versus]
+        assert np.allclose([d.corrected for d in averages], holm([d.contrast.p for d in averages if d.contrast]))
+        cells = [d for one in found.versus for d in one.languages]
+        assert np.allclose([d.corrected for d in cells], adjust([d.contrast.p for d in cells if d.contrast]))
+
+
+def test_tied_with_the_best(folder: Path, tmp_path: Path) -> None:
+    assert {name for name, s in compared(folder, "madx", "tlr", "same").standings.items() if s.tied} == {"tlr"}
+    near = scored(tmp_path / "near", outcomes({"madx": 0.6, "other": 0.61, "low": 0.3}))
+    found = compared(near)
+    assert {name for name, s in found.standings.items() if s.tied} == {"madx", "other"}
+    assert compared(near, "madx", "low").standings["low"].tied is False
+
+
+def test_the_set_of_the_tied_corrects_for_the_number_of_strategies(folder: Path) -> None:
+    found = measure(recorded(folder)[0].tables[0], folder)
+    p = min(difference(found, "madx", "same", ["swa"]).p_less, difference(found, "madx", "same", ["swa"]).p_greater)
+    rest = [row for row in found.table.rows if row.strategy != "tlr"]
+    two = replace(found, table=replace(found.table, rows=tuple(rest)))
+    assert not all(standings(two, alpha=p)[row.strategy, "swa"].tied for row in rest)
+    # With a third strategy there are two comparisons to lose, though that one is out of sight.
+    none = {code: np.eye(3, 200, dtype=int) for code in ("swa", "quy")}
+    three = scored(folder.parent / "three", {**outcomes(FAR), "none": none})
+    again = measure(recorded(three)[0].tables[0], three)
+    rows = tuple(row for row in again.table.rows if row.strategy != "tlr")
+    again = replace(again, table=replace(again.table, rows=rows))
+    assert all(standings(again, alpha=p)[name, "swa"].tied for name in ("madx", "same"))
+
+
+def test_strategies_that_share_training_runs_are_paired(tmp_path: Path) -> None:
+    made = outcomes({"madx": 0.6, "tlr": 0.62}, seeds=4)
+    apart = compared(scored(tmp_path / "a", made))
+    shared = compared(scored(tmp_path / "b", made, trainings={"tlr": "madx"}))
+    (a,), (b,) = apart.versus, shared.versus
+    assert a.average.contrast and b.average.contrast
+    assert a.average.estimate == b.average.estimate
+    d = np.mean([made["tlr"][c].mean(axis=1) - made["madx"][c].mean(axis=1) for c in ("swa", "quy")], axis=0)
+    assert b.average.contrast.runs == pytest.approx(d.var(ddof=1) / 4)
+    assert a.average.contrast.runs != pytest.approx(b.average.contrast.runs)
+
+
+def test_one_training_a_language_averages_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(0, 0.1, (5, 1))
+    made = {
+        "madx": {code: (rng.random((5, 400)) < 0.6).astype(int) for code in FAMILIES},
+        "tlr": {code: (rng.random((5, 400)) < 0.6 + seeds).astype(int) for code in FAMILIES},
+    }
+    shared = compared(scored(tmp_path / "a", made)).versus[0].average.contrast
+    own = compared(scored(tmp_path / "b", made, per_language=["tlr"])).versus[0].average.contrast
+    assert shared and own
+    assert shared.runs > 1.2 * own.runs
+
+
+def test_parallel_items_are_shared_between_languages(tmp_path: Path) -> None:
+    made = outcomes({"madx": 0.6, "tlr": 0.7})
+    made = {name: {"swa": by["swa"], "quy": by["swa"]} for name, by in made.items()}
+    own = compared(scored(tmp_path / "a", made)).versus[0].average.contrast
+    shared = compared(scored(tmp_path / "b", made, parallel=True)).versus[0].average.contrast
+    assert own and shared
+    assert shared.items == pytest.approx(2 * own.items)
+
+
+def test_questions_of_one_paragraph_are_one_unit(tmp_path: Path) -> None:
+    made = outcomes({"madx": 0.6, "tlr": 0.7})
+    made = {
+        name: {code: np.repeat(right[:, :50], 4, axis=1) for code, right in by.items()} for name, by in made.items()
+    }
+    groups = [f"i{4 * (i // 4)}" for i in range(200)]
+    alone = compared(scored(tmp_path / "a", made)).versus[0].languages[0].contrast
+    grouped = compared(scored(tmp_path / "b", made, groups=groups)).versus[0].languages[0].contrast
+    assert alone and grouped
+    assert grouped.items == pytest.approx(4 * alone.items, rel=0.02)
+
+
+def test_identical_systems(tmp_path: Path) -> None:
+    made = outcomes({"madx": 0.6})
+    found = compared(scored(tmp_path / "r", {**made, "copy": made["madx"]}))
+    for d in (*found.versus[0].languages, found.versus[0].average):
+        assert d.contrast is not None
+        assert (d.estimate, d.contrast.p, d.interval, d.corrected) == (0, 1, (0, 0), 1)
+    (said,) = sentences(found)
+    assert "predict the same on the average of 2 languages: 0.0 points of accuracy [0.0, 0.0], p = 1" in said
+    assert all(s.tied for s in found.standings.values())
+
+
+def test_all_right_against_all_wrong(tmp_path: Path) -> None:
+    made = {"a": {"swa": np.ones((3, 50), int)}, "b": {"swa": np.zeros((3, 50), int)}}
+    (one,) = compared(scored(tmp_path / "r", made), "b", "a").versus
+    assert one.average.contrast is not None
+    assert (one.average.estimate, one.average.interval, one.average.contrast.p) == (1, (1, 1), 0)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_seed_has_no_inference_and_says_why(tmp_path: Path, seeds: int) -> None:
+    made = outcomes({"madx": 0.6, "tlr": 0.8}, seeds=seeds)
+    found = compared(scored(tmp_path / "r", made))
+    (said,) = sentences(found)
+    text = "".join(grid.markdown() for grid in grids(found)) + json.dumps(as_dict(found)) + said
+    if seeds == 1:
+        assert ONE_SEED in said and f"no inference: tlr: {ONE_SEED}" in text
+        assert "cannot be said" in said
+        assert "p =" not in said and as_dict(found)["tied_with_best"] == []
+        assert all(d.contrast is None and d.corrected is None and d.detectable is None
+                   for d in (*found.versus[0].languages, found.versus[0].average))  # fmt: skip
+    else:
+        assert found.versus[0].average.contrast is not None
+
+
+def test_without_counts_per_item_there_is_no_inference(tmp_path: Path) -> None:
+    folder = scored(tmp_path / "r", outcomes({"madx": 0.6, "tlr": 0.8}))
+    records = [{k: v for k, v in record.items() if k != "per_example"} for record in Results(folder).read()]
+    (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (said,) = sentences(compared(folder))
+    assert NO_ITEMS in said
+    assert summarised(recorded(folder)[0], folder).tables[0].reasons == (NO_ITEMS,)
+
+
+def test_one_item_says_nothing(tmp_path: Path) -> None:
+    found = compared(scored(tmp_path / "r", outcomes({"madx": 0.6, "tlr": 0.8}, items=1)))
+    assert found.versus[0].average.reason.endswith(ONE_UNIT)
+
+
+def test_seeds_that_a_language_lacks_are_left_out_of_averages(tmp_path: Path) -> None:
+    made = outcomes({"madx": 0.6, "tlr": 0.8}, seeds=4)
+    made["tlr"]["quy"] = made["tlr"]["quy"][:2]
+    found = compared(scored(tmp_path / "r", made))
+    (one,) = found.versus
+    assert one.seeds == (2, 4)
+    assert one.average.score == pytest.approx(np.mean([made["tlr"][code][:2].mean() for code in ("swa", "quy")]))
+    assert "tlr has not the same seeds in all languages; averages are over those common to all" in found.notes
+    made["tlr"]["quy"] = made["tlr"]["quy"][:1]
+    (one,) = compared(scored(tmp_path / "s", made)).versus
+    assert one.average.contrast is None
+    assert {d.language: d.contrast is not None for d in one.languages} == {"quy": False, "swa": True}
+
+
+def test_languages_that_both_have(tmp_path: Path) -> None:
+    made = outcomes({"madx": 0.6, "tlr": 0.8}, ("swa", "quy", "yor"))
+    del made["tlr"]["yor"]
+    found = compared(scored(tmp_path / "r", made))
+    assert [d.language for d in found.versus[0].languages] == ["quy", "swa"]
+    assert "tlr and madx do not both have scores in yor" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"task_version": "2"}, r"differ in task version \(2 and 1\)"),
+        ({"limit": {"examples": 10, "seed": 0}}, r"differ in limit \(10 \(seed 0\) and none\)"),
+        ({"dataset_revision": "2" * 40}, r"differ in data revision \(data 222222222222 and data 111111111111\)"),
+        ({"backbone": {"id": "xlmr", "revision": "3" * 40}}, r"differ in backbone \(xlmr@33333333333333 and bert@"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
+    folder = scored(tmp_path / "r", outcomes({"madx": 0.6}))
+    scored(folder, outcomes({"tlr": 0.8}), **fields)
+    with pytest.raises(UserError, match=r"nli: tlr and madx cannot be compared, they " + said):
+        compared(folder, "madx", "tlr")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"ids": [f"j{i}" for i in range(200)]}, "different item ids"),
+        ({"split": "dev"}, "different splits"),
+        ({"dataset": "nli-2"}, "different data sets"),
+        ({"dataset_revision": "sha256:" + "2" * 64}, "different data revisions"),
+    ],
+)
+def test_scores_on_other_items_are_refused(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
+    local = {"dataset_revision": "sha256:" + "1" * 64}
+    folder = scored(tmp_path / "r", outcomes({"madx": 0.6}), **local)
+    scored(folder, outcomes({"tlr": 0.8}), **{**local, **fields})
+    with pytest.raises(UserError, match=rf"nli/(quy|swa): scores on {said}.* cannot be compared"):
+        compared(folder, "madx", "tlr")
+    (table,) = summarised(recorded(folder)[0], folder).tables
+    assert said in table.note and not table.tested  # and the scores are still shown
+    assert "no test implied" in markdown(recorded(folder)[0])
+
+
+def test_two_trainings_of_one_seed_are_refused(tmp_path: Path) -> None:
+    folder = scored(tmp_path / "r", outcomes({"madx": 0.6, "tlr": 0.8}))
+    scored(folder, outcomes({"tlr": 0.7}), trainings={"tlr": "again"})
+    with pytest.raises(UserError, match="tlr has two results of seed 1, of two ways of training"):
+        compared(folder)
+
+
+def test_two_configurations_are_named(tmp_path: Path) -> None:
+    folder = scored(tmp_path / "r", outcomes({"madx": 0.6, "tlr": 0.8}))
+    scored(folder, outcomes({"tlr": 0.7}), hyperparameters={"epochs": 9}, trainings={"tlr": "long"})
+    with pytest.raises(UserError, match=r"nli: tlr was run in 2 configurations; name one: 'tlr \[\w{6}\]', ") as error:
+        compared(folder, "madx", "tlr")
+    (first, second) = re.findall(r"tlr \[\w{6}\]", str(error.value))
+    assert [one.strategy for one in compared(folder, first, second).versus] == [second]
+
+
+def test_unknown_strategies_and_too_few(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no results of strategy 'madz'; did you mean 'madx'"):
+        compared(folder, "madz", "tlr")
+    with pytest.raises(UserError, match="needs two strategies"):
+        compared(folder, "madx")
+    alone = scored(tmp_path / "alone", outcomes({"madx": 0.6}))
+    with pytest.raises(UserError, match="needs two strategies"):
+        compared(alone)
+    assert compared(folder).baseline == "madx"
+    assert compared(folder, "tlr", "same").baseline == "tlr"
+    assert compared(folder, "tlr", "same", baseline="madx").baseline == "madx"
+
+
+def test_words(folder: Path) -> None:
+    found = compared(folder, "madx", "tlr", "same")
+    first, second = sentences(found)
+    number = r"\d+\.\d"
+    assert re.fullmatch(
+        rf"tlr is better than madx by {number} points of accuracy \[{number}, {number}\] on the average of 2 languages "
+        rf"\(corrected p (= \.\d+|< \.001)\); 3 seeds detect {number} or more on a language\.",
+        first,
+    )
+    assert "same and madx are not told apart" in second
+    assert "or more on the average (observed: " in second and second.endswith(": underpowered.")
+    reverse = next(iter(sentences(compared(folder, "tlr", "madx"))))
+    assert reverse.startswith("tlr is better than madx by ")
+    assert [p_text(p) for p in (None, 0.0004, 0.03, 1)] == ["not tested", "p < .001", "p = .030", "p = 1"]
+    assert [bare_p(p) for p in (None, 0.0004, 0.03, 1)] == ["–", "< .001", ".030", "1"]
+
+
+def test_micro_f1(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    gold = rng.integers(0, 4, (1, 80, 1)) * np.ones((3, 1, 1), dtype=int)
+
+    def tags(chance: float) -> Any:
+        hits = rng.binomial(gold, chance)
+        return np.concatenate([hits, hits + rng.integers(0, 2, gold.shape), gold], axis=-1)
+
+    made = {"madx": {"swa": tags(0.4)}, "tlr": {"swa": tags(0.8)}}
+    found = compared(scored(tmp_path / "r", made, metric=ENTITY_F1))
+    sums = {name: by["swa"].sum(axis=1) for name, by in made.items()}
+    f1 = {name: (2 * s[:, 0] / (s[:, 1] + s[:, 2])).mean() for name, s in sums.items()}
+    assert found.versus[0].average.estimate == pytest.approx(f1["tlr"] - f1["madx"])
+    assert "tlr is better than madx by" in next(iter(sentences(found))) and " F1 [" in next(iter(sentences(found)))
+
+
+def test_the_table_has_intervals_and_marks(folder: Path) -> None:
+    table = summarised(recorded(folder)[0], folder)
+    rows = {row.strategy: row for row in table.tables[0].rows}
+    assert rows["tlr"].standings[AVERAGE].tied and not rows["madx"].standings[AVERAGE].tied
+    low, high = rows["tlr"].standings[AVERAGE].interval or (0, 0)
+    assert low < (rows["tlr"].average.mean or 0) < high
+    text = markdown(table)
+    assert f"[{100 * low:.1f}, {100 * high:.1f}]" in text and "tlr is better than madx by" in text
+    assert rf"[{100 * low:.1f}, {100 * high:.1f}]" in latex(table) and r"\textbf{" in latex(table)
+    plain = json.loads(table.to_json())[0]
+    assert plain["strategies"][-1]["average"]["tied_with_best"] is True
+    assert plain["in_words"] == list(table.tables[0].words)
+
+
+def test_a_missing_item_file_is_a_note_in_the_table_and_an_error_in_a_comparison(folder: Path) -> None:
+    gone = next((folder / "items").iterdir())
+    gone.unlink()
+    (table,) = summarised(recorded(folder)[0], folder).tables
+    assert gone.name in table.note and table.rows[0].average.mean is not None
+    with pytest.raises(UserError, match=gone.name):
+        compared(folder)
+
+
+def test_figures(folder: Path) -> None:
+    found = compared(folder, "madx", "tlr", "same")
+    drawn = figures(found, FAMILIES)
+    assert list(drawn) == ["scores", "forest-tlr", "forest-same"]
+    forest = svg(drawn["forest-tlr"], "t")
+    for text in ("swa", "quy", "Quechuan", "(these languages)", "(languages as a sample)", "madx better"):
+        assert text in forest
+    assert "tied with the best" in svg(drawn["scores"], "t")
+
+
+def test_resampling_agrees_with_the_default_test(folder: Path) -> None:
+    found = measure(choose(recorded(folder)[0], ["madx", "tlr", "same"])[1][0], folder)
+    made = resample(found, 500)
+    assert made is not None
+    plain = made.as_dict()["strategies"]
+    assert plain["tlr"]["rank"] == [1, 1] and plain["madx"]["difference_interval"] == [0, 0]
+    assert plain["tlr"]["p"] == pytest.approx(1 / 501) and plain["tlr"]["p_randomization"] == pytest.approx(1 / 501)
+    one = difference(found, "tlr", "madx", ["quy", "swa"])
+    assert plain["tlr"]["difference_interval"] == pytest.approx(list(one.interval()), abs=0.04)
+    assert "paired bootstrap" in made.grid().markdown()
+    assert resample(found, 500).as_dict() == made.as_dict()  # type: ignore[union-attr]
+
+
+def test_two_checkpoints(folder: Path) -> None:
+    table = choose(recorded(folder)[0], ["madx", "tlr"])[1][0]
+    made = outcomes(FAR)
+    found = compare_checkpoints(table, 2, folder)
+    ours, theirs = made["tlr"]["swa"][1], made["madx"]["swa"][1]
+    one = found.tests["tlr", "swa"]
+    assert (one.a_only, one.b_only) == (int((ours > theirs).sum()), int((ours < theirs).sum()))
+    assert "these two checkpoints only" in found.grids()[0].markdown()
+    with pytest.raises(UserError, match="no two checkpoints of seed 9; recorded are the seeds 1, 2, 3"):
+        compare_checkpoints(table, 9, folder)
+
+
+def test_the_command(cli: Cli, folder: Path) -> None:
+    done = cli("compare", "madx", "tlr", "--out", folder, "--resamples", "200")
+    assert "tied with best" in done.stdout and "tlr is better than madx by" in done.stdout
+    assert "paired bootstrap" in done.stdout
+    assert (folder / "analysis" / "compare-forest-tlr.svg").is_file()
+    plain = json.loads(cli("compare", "--out", folder, "--json").stdout)
+    assert plain[0]["baseline"] == "madx" and plain[0]["tied_with_best"] == ["tlr"]
+    assert len(cli("compare", "--out", folder, "--format", "csv").stdout.splitlines()) == 1 + 2 * 3
+    assert r"\begin{tabular}" in cli("compare", "--out", folder, "--format", "latex").stdout
+    assert "McNemar" in cli("compare", "madx", "tlr", "--out", folder, "--checkpoints", "1").stdout
+    for arguments, said in (
+        (["madx", "tlr", "--reference", "tlr:2a"], "--reference needs --compat"),
+        (["madx", "nobody"], "no results of strategy 'nobody'"),
+        (["--task", "xnli"], "no results of task 'xnli'"),
+    ):
+        assert said in cli("compare", *arguments, "--out", folder, code=2).stderr
+    shown = cli("results", "show", "--out", folder).stdout
+    assert "95 % interval" in shown and "tied with the best of its column" in shown

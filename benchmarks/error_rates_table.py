@@ -54,8 +54,8 @@ def page(rows: Rows) -> str:
         + _averages(rows, "default test"),
         "## Coverage of a strategy's average over 15 languages\n\n" + _averages(rows, "score covered"),
         "## Languages as a sample\n\nCoverage of the average over *all* languages, where the true difference varies "
-        "between families and between languages of a family. SD over seeds 3, runs shared by all languages, 500 items "
-        "each. \"These languages\" is the interval that does not claim it.\n\n" + _samples(rows),
+        "between families and between languages of a\nfamily. SD over seeds 3, runs shared by all languages, 500 items "
+        'each. "These languages" is the interval that does not claim it.\n\n' + _samples(rows),
         "## What other tests do\n\nFalse positives at a nominal 5 %, accuracy, with items that are harder for one "
         "strategy.\n\n" + _others(rows),
     ]  # fmt: skip

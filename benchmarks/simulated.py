@@ -71,7 +71,7 @@ def draw(rng: np.random.Generator, s: Setting) -> Draw:
         units = np.repeat(units, rng.integers(1, 10, s.items))[: s.items]
     hard = _normal(rng, s.languages, units[-1] + 1)
     if s.parallel:  # an item of a parallel set is hard in every language, about
-        hard = 0.8 * _normal(rng, 1, s.items) + 0.6 * hard
+        hard = 0.8 * _normal(rng, 1, units[-1] + 1) + 0.6 * hard
     level = (SPREAD * hard)[:, None, None, units] + _runs(rng, s)[..., None]
     if s.interaction:
         level = level + s.interaction * _normal(rng, s.languages, 2, 1, units[-1] + 1)[..., units]

@@ -31,7 +31,7 @@ def within(count: int, repetitions: int, low: float, high: float) -> bool:
 
 
 def test_equal_strategies_are_seldom_told_apart() -> None:
-    found = simulate(Setting("accuracy", 3, 100, (3.0, 3.0), 1.0), 1500)
+    found = simulate(Setting("accuracy", 3, 100, (3.0, 3.0), 1.0), 1500, {})
     assert found["default test"] < 0.09 * 1500
     assert found["covered"] == 1500 - found["default test"]
 
@@ -56,7 +56,7 @@ def test_equal_strategies_are_seldom_told_apart() -> None:
 )
 def test_false_positives_are_3_to_7_and_coverage_is_93_to_97_per_cent(setting: Setting) -> None:
     repetitions = 2500 if setting.languages > 1 else 4000
-    found = simulate(setting, repetitions)
+    found = simulate(setting, repetitions, {})
     if setting.effect:
         assert found["default test"] > 0.3 * repetitions
     else:
@@ -68,7 +68,7 @@ def test_false_positives_are_3_to_7_and_coverage_is_93_to_97_per_cent(setting: S
 @pytest.mark.slow
 def test_an_interval_over_languages_as_a_sample_holds_the_average_of_all() -> None:
     setting = Setting("accuracy", 3, 500, (3.0, 3.0), 1.0, 8, families=(1,) * 8, between=(0.0, 3.0))
-    found = simulate(setting, 1500)
+    found = simulate(setting, 1500, {})
     assert within(found["sample covered"], 1500, 0.93, 0.985), found
 
 

@@ -294,7 +294,7 @@ def families() -> list[Difference]:
         lambda: interval_panels({"ner": scores(*range(45, 64)), LONG * 2: scores(*range(30, 48))}, **SCORES),
         lambda: interval_panels({f"task-{i}": scores(61.25, 61.5) for i in range(7)}, **SCORES),
     ],
-    ids=str,
+    ids=range(12),
 )  # fmt: skip
 def test_no_text_lies_on_another(figure) -> None:  # type: ignore[no-untyped-def]
     assert_clear(figure())

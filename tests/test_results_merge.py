@@ -132,7 +132,7 @@ def test_files_that_differ_where_no_count_does_are_one_result(parts: list[Path],
 
     newer = made(tmp_path / "newer", tasks=["nli"])
     about = newer.read()[1]["per_example"]
-    text = (newer.folder / about["path"]).read_text().replace('"x"', '"x", "group": "g"')
+    text = (newer.folder / about["path"]).read_text().replace('"x"', '"x", "remark": "g"')
     (newer.folder / about["path"]).write_text(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     newer = rewritten(rewritten(newer, put("per_example.sha256", digest)), put("created", "2027"))

@@ -13,11 +13,11 @@ import pytest
 from conftest import Cli
 from scored_results import outcomes, scored
 
-from xleval.cli.recorded import recorded
 from xleval.comparison.bootstrapped import resample
 from xleval.comparison.checkpoints import compare_checkpoints
 from xleval.comparison.choosing import choose
 from xleval.comparison.measured import NO_ITEMS, ONE_SEED, ONE_UNIT, measure
+from xleval.comparison.recorded import recorded
 from xleval.comparison.standing import difference, standings
 from xleval.comparison.summary import summarised
 from xleval.comparison.versus import Comparison, compare
@@ -375,6 +375,14 @@ def test_two_checkpoints(folder: Path) -> None:
     assert "these two checkpoints only" in found.grids()[0].markdown()
     with pytest.raises(UserError, match="no two checkpoints of seed 9; recorded are the seeds 1, 2, 3"):
         compare_checkpoints(table, 9, folder)
+
+
+def test_from_python(folder: Path) -> None:
+    import xleval
+
+    (found,) = xleval.compare(["madx", "tlr"], folder=folder)
+    assert found.words[0].startswith("tlr is better than madx by ")
+    assert found.as_dict()["tied_with_best"] == ["tlr"] and "| tlr |" in found.to_markdown()
 
 
 def test_the_command(cli: Cli, folder: Path) -> None:

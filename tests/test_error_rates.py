@@ -47,6 +47,7 @@ def test_equal_strategies_are_seldom_told_apart() -> None:
         Setting("micro-F1", 5, 100, (0.0, 6.0), 1.0),
         Setting("clustered QA F1", 3, 500, (1.0, 1.0), 1.0),
         Setting("clustered QA F1", 5, 500, (6.0, 6.0)),
+        Setting("clustered QA F1", 3, 100, (1.0, 1.0)),
         Setting("accuracy", 3, 100, (3.0, 3.0), 1.0, 15, SHARED),
         Setting("accuracy", 3, 100, (6.0, 6.0), 1.0, 15, ONE_SHARED, parallel=True),
         Setting("accuracy", 5, 100, (0.0, 6.0), 1.0, 15, OWN),

@@ -112,7 +112,7 @@ def combined(
     net = [max(vs - share * vr, 0.0) for vs, vr in zip(of_runs, of_noise, strict=True)]
     above = sum(one**2.5 / df for one, df in zip(net, df_runs, strict=True))
     below = sum(one**1.5 for one in net)
-    inverse = (above / below / whole if below else 0.0) + (items / whole) ** 2 / df_items
+    inverse = (above / below / whole if below else 0.0) + min(items / whole, 1.0) ** 2 / df_items
     return {"variance": whole, "df": 1 / inverse, "runs": runs, "items": items, "residual": residual}
 
 

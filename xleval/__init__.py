@@ -22,6 +22,7 @@ hookimpl = pluggy.HookimplMarker("xleval")
 
 if TYPE_CHECKING:
     from xleval.backbones import Backbone as Backbone
+    from xleval.comparison.recorded import compare as compare
     from xleval.errors import UserError as UserError
     from xleval.experiment import Experiment as Experiment
     from xleval.languages import Language as Language
@@ -53,6 +54,7 @@ _HOMES = {
     "Tuned": "xleval.recipe",
     "UserError": "xleval.errors",
     "World": "xleval.recipe",
+    "compare": "xleval.comparison.recorded",
     "plan": "xleval.plan",
     "run": "xleval.run",
 }

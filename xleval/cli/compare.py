@@ -100,32 +100,28 @@ def compare(
             terms = recorded_terms(strategies, baseline, task, metric, folder)
         deliver_tables(terms, as_json, form)
         return
-    from xleval.cli.recorded import recorded
     from xleval.comparison.bootstrapped import resample
-    from xleval.comparison.choosing import choose
-    from xleval.comparison.measured import measure
-    from xleval.comparison.versus import compare as compared
-    from xleval.comparison.wording import sentences
+    from xleval.comparison.recorded import compare_to_first, measured, recorded
 
-    table, failed = recorded(folder, task, metric=metric)
-    _, tables = choose(table, strategies, baseline)
     if checkpoints is not None:
         from xleval.comparison.checkpoints import compare_checkpoints
+        from xleval.comparison.choosing import choose
 
+        _, tables = choose(recorded(folder, task, metric=metric)[0], strategies, baseline)
         deliver_tables([compare_checkpoints(one, checkpoints, folder) for one in tables], as_json, form)
         return
+    found = measured(folder, strategies, baseline, task, metric)
     languages = make_host(ctx).languages
-    families = {code: languages.get(code).family for one in tables for code in one.languages if code in languages}
-    shown = []
-    for one in tables:
-        measured = measure(one, folder)
-        found = compared(measured, one.rows[0].strategy, families, correction)
-        shown.append(_Shown(found, families, resample(measured, resamples) if resamples else None))
+    families = {code: languages.get(code).family for one in found for code in one.table.languages if code in languages}
+    shown = [
+        _Shown(compare_to_first(one, families, correction), families, resample(one, resamples) if resamples else None)
+        for one in found
+    ]
     deliver("compare", shown, folder, as_json, form, figure)
     if not as_json and not form:
         for each in shown:
             click.echo(f"\n{each.found.table.task}:")
-            for line in sentences(each.found):
+            for line in each.found.words:
                 click.echo(f"  {line}")
-    for message in failed:
+    for message in recorded(folder, task)[1]:
         click.echo(f"failed, and left out: {message}", err=True)

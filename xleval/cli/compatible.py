@@ -15,9 +15,9 @@ def recorded_terms(
     strategies: Sequence[str], baseline: str, tasks: Sequence[str], metric: str, folder: Path
 ) -> list[PublishedTerms]:
     """Our own results: a table for each task under each backbone."""
-    from xleval.cli.recorded import recorded
     from xleval.comparison.choosing import choose
     from xleval.comparison.published_terms import from_table
+    from xleval.comparison.recorded import recorded
 
     _, tables = choose(recorded(folder, tasks, metric=metric)[0], strategies, baseline)
     return [from_table(one, [row.strategy for row in one.rows], one.rows[0].strategy) for one in tables]

@@ -36,8 +36,8 @@ def show(
     ctx: click.Context, folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], metric: str, as_json: bool
 ) -> None:
     """Print the tables of a results folder. Exit code 1 if a cell failed."""
-    from xleval.cli.recorded import recorded
     from xleval.cli.screen import print_whole
+    from xleval.comparison.recorded import recorded
     from xleval.comparison.summary import summarised
     from xleval.report.render import terminal
 
@@ -63,7 +63,7 @@ def export(
     folder: Path, task: tuple[str, ...], strategy: tuple[str, ...], metric: str, form: str, output: Path | None
 ) -> None:
     """Write the tables for a paper (md, latex) or for programs (csv has one line a seed, json all of it)."""
-    from xleval.cli.recorded import recorded
+    from xleval.comparison.recorded import recorded
     from xleval.comparison.summary import summarised
     from xleval.store import replace_synced
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from xleval.comparison.measured import NO_SCORES, MeasuredTable
 from xleval.comparison.standing import ALPHA, difference, standings
@@ -102,6 +103,25 @@ class Comparison:
     correction: str = "bh"
     """Over languages: ``bh`` (Benjamini–Hochberg) or ``by`` (Benjamini–Yekutieli, under any dependence)."""
     notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def words(self) -> list[str]:
+        """A line for each strategy: whether it differs, and how sure that is."""
+        from xleval.comparison.wording import sentences
+
+        return list(sentences(self))
+
+    def to_markdown(self) -> str:
+        """The averages, and the languages, as pipe tables."""
+        from xleval.report.comparison import grids
+
+        return "\n".join(grid.markdown() for grid in grids(self))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON; proportions."""
+        from xleval.report.comparison import as_dict
+
+        return as_dict(self)
 
 
 def compare(

@@ -153,7 +153,7 @@ def contrast(cells: Sequence[Cell], weights: Sequence[float]) -> Contrast:
     the residuals of a unit's part in each run, and taken out once:
 
         V = max(Vs + Ve − Vr, Vs, 0.5 Ve)
-        1/df = (Σ_g N_g^2.5 / (k_g − 1)) / (Σ_g N_g^1.5) / V + (Ve / V)² / df_e
+        1/df = (Σ_g N_g^2.5 / (k_g − 1)) / (Σ_g N_g^1.5) / V + min(Ve / V, 1)² / df_e
 
     with N_g = max(Vs_g − c Vr_g, 0) over groups of replicates, c = 0.3, or 0.15 for a single group. Satterthwaite
     (1946) has (N_g / V)² / (k_g − 1), summed. That is too hopeful where a part of V that is known well, of items or
@@ -240,5 +240,5 @@ def _combined(
         net = np.maximum(between - NOISE[len(between) > 1] * within, 0.0) / variance
         if net.any():
             inverse += float((net**WEIGHT / df_runs).sum() / (net ** (WEIGHT - 1)).sum())
-        inverse += (items / variance) ** 2 / df_items
+        inverse += min(items / variance, 1.0) ** 2 / df_items  # the floor is below Ve
     return Contrast(estimate, variance, 1 / inverse if inverse else math.inf, runs, items, residual)

@@ -34,7 +34,9 @@ def plain(found: Contrast, d: list[float], v: list[float], families: list[str]) 
 
 
 DIFFERENCES = st.lists(
-    st.tuples(st.floats(-0.3, 0.3), st.floats(1e-6, 0.01), st.sampled_from("abcdefgh")), min_size=2, max_size=12
+    st.tuples(st.integers(-300, 300).map(lambda x: x / 1000), st.floats(1e-6, 0.01), st.sampled_from("abcdefgh")),
+    min_size=2,
+    max_size=12,
 ).filter(lambda rows: len({family for *_, family in rows}) > 1 and len({d for d, *_ in rows}) > 1)
 
 

@@ -196,7 +196,7 @@ def _legend(lines: Sequence[Line], base: str) -> list[str]:
         notes = [
             f"*: a gain over {base} that is not significant by Student's t over seeds (two-sided, .05)",
             "Student's t over seeds says nothing about new test items: in simulations, at a nominal 5 %, it called "
-            "5 to 21 % of true nulls significant",
+            "4 to 14 % of true nulls significant (docs/statistics.md)",
         ]
     if any(line.better for line in lines):
         notes.append(better_means(base))

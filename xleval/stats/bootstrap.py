@@ -102,7 +102,7 @@ def bootstrap(cells: Sequence[Sequence[ResamplingCell]], *, seed: int, resamples
 
     Units and runs are taken as independent. The interval over runs is too narrow for a few of them: the variance of
     a mean of S runs comes out (S − 1) / S times too small. Where runs vary and items hardly do, a nominal 95 % interval
-    of a difference misses the truth 20 to 26 % of the time with S = 3, 14 % with S = 5; the default test
+    of a difference misses the truth 20 to 26 % of the time with S = 3, 12 to 19 % with S = 5; the default test
     (``contrast.py``) does not have this fault.
 
     Source: Sellam et al. 2022 (The MultiBERTs, section 3 and appendix); Efron & Tibshirani 1993, chapters 8 and 13;

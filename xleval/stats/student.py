@@ -1,7 +1,7 @@
 """Tests over runs alone: Student's t, Welch's t, the paired t, and the exact sign-flip test.
 
 They see one score per training run, and treat the test items as the whole population: a difference that other items
-would not show can be significant here, and is in 5 to 21 % of comparisons of equal strategies at a nominal 5 %. The
+would not show can be significant here, and is in 4 to 14 % of comparisons of equal strategies at a nominal 5 %. The
 default test of xleval is over runs and items (``xleval.stats.contrast``). These are here to reproduce published
 tables in their own terms, and for scores without items.
 """

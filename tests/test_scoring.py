@@ -376,12 +376,20 @@ def test_standard_error_of_accuracy_is_the_binomials() -> None:
 def test_standard_error_of_answer_f1_is_that_of_a_mean() -> None:
     context = "one two three four five six"
     spans = [[0, 3], [0, 7], [0, 13], [0, 18], [8, 13], [0, 0]]
-    rows = [QuestionRow(str(i), context, "?", ((0, "one two"),)) for i, _ in enumerate(spans)]
-    found = scored(task_of("question-answering", "f1"), rows, spans)
+    task = task_of("question-answering", "f1")
+    # A paragraph for each question.
+    rows = [QuestionRow(str(i), context + " ." * i, "?", ((0, "one two"),)) for i, _ in enumerate(spans)]
+    found = scored(task, rows, spans)
     f1 = found.counts[:, 0] / PARTS
     assert found.metrics["f1"]["se"] == pytest.approx(f1.std(ddof=1) / np.sqrt(len(f1)))
     low, high = found.metrics["f1"]["ci"]
     assert low <= f1.mean() <= high and found.metrics["f1"]["unit"] == "proportion"
+    # Two questions on each of three paragraphs: the mean of a paragraph is one observation.
+    rows = [QuestionRow(str(i), context + " ." * (i // 2), "?", ((0, "one two"),)) for i, _ in enumerate(spans)]
+    of_paragraphs = f1.reshape(3, 2).mean(axis=1)
+    grouped = scored(task, rows, spans).metrics["f1"]
+    assert grouped["se"] == pytest.approx(of_paragraphs.std(ddof=1) / np.sqrt(3))
+    assert grouped["ci_method"] == "delta method over groups of items, t quantile; this run only"
 
 
 def test_f1_interval_covers_as_often_as_it_says() -> None:

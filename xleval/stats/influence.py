@@ -20,7 +20,8 @@ def influence(counts: npt.NDArray[np.int64], gradient: Callable[[Floats], Floats
     psi = np.zeros(len(counts))
     for column, weight in zip(counts.T, gradient(counts.sum(axis=0).astype(float)), strict=True):
         psi += weight * column  # by column: no copy of the whole table
-    psi -= psi.mean()
+    if len(psi):
+        psi -= psi.mean()
     return psi * len(counts)
 
 

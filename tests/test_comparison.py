@@ -213,6 +213,35 @@ def test_seeds_that_a_language_lacks_are_left_out_of_averages(tmp_path: Path) ->
     assert {d.language: d.contrast is not None for d in one.languages} == {"quy": False, "swa": True}
 
 
+def test_shared_runs_are_compared_on_the_seeds_that_both_have(tmp_path: Path) -> None:
+    made = outcomes({"madx": 0.6, "tlr": 0.7}, seeds=4)
+    made["tlr"] = {code: right[:3] for code, right in made["tlr"].items()}
+    (one,) = compared(scored(tmp_path / "r", made, trainings={"tlr": "madx"})).versus
+    assert one.average.contrast is not None
+    assert one.average.estimate == pytest.approx(one.average.contrast.estimate)
+    assert one.average.baseline == pytest.approx(np.mean([made["madx"][code][:3].mean() for code in FAMILIES]))
+    # One common seed of shared runs is one training run.
+    folder = scored(tmp_path / "s", {"madx": {c: r[:2] for c, r in made["madx"].items()}}, seeds=[1, 2])
+    scored(folder, {"tlr": {c: r[:2] for c, r in made["tlr"].items()}}, seeds=[2, 3], trainings={"tlr": "madx"})
+    found = compared(folder)
+    assert found.versus[0].average.contrast is None
+    assert "tlr: fewer than two seeds of the training runs that it shares with madx" in " ".join(found.notes)
+    assert all(standing.tied for standing in found.standings.values())
+
+
+def test_no_language_in_common(tmp_path: Path) -> None:
+    made = outcomes({"madx": 0.6, "tlr": 0.7})
+    found = compared(scored(tmp_path / "r", {"madx": {"swa": made["madx"]["swa"]}, "tlr": {"quy": made["tlr"]["quy"]}}))
+    assert found.words == ["tlr and madx have no language in common."]
+    text = (
+        found.to_markdown()
+        + "".join(grid.csv() for grid in grids(found))
+        + json.dumps(found.as_dict(), allow_nan=False)
+    )
+    assert "nan" not in text.lower()
+    assert all(svg(drawn, "t") for drawn in figures(found, {}).values())
+
+
 def test_languages_that_both_have(tmp_path: Path) -> None:
     made = outcomes({"madx": 0.6, "tlr": 0.8}, ("swa", "quy", "yor"))
     del made["tlr"]["yor"]

@@ -103,14 +103,15 @@ def compare(
     from xleval.comparison.bootstrapped import resample
     from xleval.comparison.recorded import compare_to_first, measured, recorded
 
+    table, failed = recorded(folder, task, metric=metric)
     if checkpoints is not None:
         from xleval.comparison.checkpoints import compare_checkpoints
         from xleval.comparison.choosing import choose
 
-        _, tables = choose(recorded(folder, task, metric=metric)[0], strategies, baseline)
+        _, tables = choose(table, strategies, baseline)
         deliver_tables([compare_checkpoints(one, checkpoints, folder) for one in tables], as_json, form)
         return
-    found = measured(folder, strategies, baseline, task, metric)
+    found = measured(table, folder, strategies, baseline)
     languages = make_host(ctx).languages
     families = {code: languages.get(code).family for one in found for code in one.table.languages if code in languages}
     shown = [
@@ -123,5 +124,5 @@ def compare(
             click.echo(f"\n{each.found.table.task}:")
             for line in each.found.words:
                 click.echo(f"  {line}")
-    for message in recorded(folder, task)[1]:
+    for message in failed:
         click.echo(f"failed, and left out: {message}", err=True)

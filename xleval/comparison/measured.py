@@ -22,6 +22,7 @@ NO_ITEMS = "no per-item counts were recorded"
 ONE_UNIT = "a single item, paragraph or document says nothing about new ones"
 NO_SCORES = "no scores"
 FEW_COMMON = "fewer than two seeds have scores in all languages"
+FEW_SHARED = "fewer than two seeds of the training runs that it shares with"
 
 
 @dataclass
@@ -41,32 +42,35 @@ class MeasuredTable:
         """A strategy's row of the table."""
         return next(row for row in self.table.rows if row.strategy == strategy)
 
-    def reason(self, strategy: str, languages: Sequence[str]) -> str:
-        """Why the average over these languages has no inference; empty where it has."""
+    def reason(self, strategy: str, languages: Sequence[str], against: str = "") -> str:
+        """Why the average over these languages, or its difference to another's, has no inference; empty if it has."""
         for code in languages:
             if why := self.reasons.get((strategy, code), ""):
                 return why
-        return "" if len(self.seeds(strategy, languages)) > 1 else FEW_COMMON
+        if len(self.seeds(strategy, languages)) < 2:
+            return FEW_COMMON
+        return "" if len(self.seeds(strategy, languages, against)) > 1 else f"{FEW_SHARED} {against}"
 
-    def cells_of(self, strategy: str, languages: Sequence[str], among: Sequence[str] = ()) -> list[Cell]:
-        """A strategy's cells on these languages, each with the seeds that all of them have.
-
-        ``among``: strategies that it is compared with. Where they share training runs, the seeds are those that all
-        have, so that the runs are paired.
-        """
-        seeds = self.seeds(strategy, languages)
-        mine = {run for code in languages for run in self.cells[strategy, code].runs}
-        for other in among:
-            if mine & {run for code in languages for run in self.cells[other, code].runs}:
-                seeds = [seed for seed in seeds if seed in self.seeds(other, languages)]
+    def cells_of(self, strategy: str, languages: Sequence[str], against: str = "") -> list[Cell]:
+        """A strategy's cells on these languages, with the :meth:`seeds` of a comparison ``against`` another."""
+        seeds = self.seeds(strategy, languages, against)
         return [
             self.cells[strategy, code].only([self._all_seeds(strategy, code).index(seed) for seed in seeds])
             for code in languages
         ]
 
-    def seeds(self, strategy: str, languages: Sequence[str]) -> list[int]:
-        """The seeds that a strategy has in all of these languages."""
-        return sorted(set.intersection(*(set(self._all_seeds(strategy, code)) for code in languages)))
+    def seeds(self, strategy: str, languages: Sequence[str], against: str = "") -> list[int]:
+        """The seeds that a strategy has in all of these languages.
+
+        Where it shares training runs with the one that it is compared with, those that both have: the runs are paired.
+        """
+        seeds = set.intersection(*(set(self._all_seeds(strategy, code)) for code in languages))
+        if against and self._runs(strategy, languages) & self._runs(against, languages):
+            seeds &= set(self.seeds(against, languages))
+        return sorted(seeds)
+
+    def _runs(self, strategy: str, languages: Sequence[str]) -> set[Hashable]:
+        return {run for code in languages if (c := self.cells.get((strategy, code))) for run in c.runs}
 
     def _all_seeds(self, strategy: str, language: str) -> list[int]:
         return list(self.row(strategy).entries[language].records)

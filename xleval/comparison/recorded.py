@@ -34,17 +34,15 @@ def compare(
             the one of its record.
     """
     registry = builtin()
-    found = measured(Path(folder), strategies, baseline, tasks, metric)
+    folder = Path(folder)
+    found = measured(recorded(folder, tasks, metric=metric)[0], folder, strategies, baseline)
     families = {code: registry.get(code).family for one in found for code in one.table.languages if code in registry}
     return [compare_to_first(one, families, correction) for one in found]
 
 
-def measured(
-    folder: Path, strategies: Sequence[str], baseline: str = "", tasks: Sequence[str] = (), metric: str = ""
-) -> list[MeasuredTable]:
+def measured(table: Table, folder: Path, strategies: Sequence[str], baseline: str = "") -> list[MeasuredTable]:
     """The tables in which strategies can be compared, the baseline first, with the counts behind them."""
-    _, tables = choose(recorded(folder, tasks, metric=metric)[0], strategies, baseline)
-    return [measure(one, folder) for one in tables]
+    return [measure(one, folder) for one in choose(table, strategies, baseline)[1]]
 
 
 def compare_to_first(found: MeasuredTable, families: Mapping[str, str], correction: str = "bh") -> Comparison:

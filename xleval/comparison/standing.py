@@ -42,7 +42,7 @@ def standings(found: MeasuredTable, alpha: float = ALPHA) -> dict[tuple[str, str
 
 def difference(found: MeasuredTable, first: str, second: str, languages: Sequence[str]) -> Contrast:
     """Average of the first strategy minus that of the second over these languages; both have cells on all."""
-    cells = found.cells_of(first, languages, [second]) + found.cells_of(second, languages, [first])
+    cells = found.cells_of(first, languages, second) + found.cells_of(second, languages, first)
     return contrast(cells, [1 / len(languages)] * len(languages) + [-1 / len(languages)] * len(languages))
 
 
@@ -50,6 +50,8 @@ def _beaten(found: MeasuredTable, names: Sequence[str], languages: Sequence[str]
     beaten: set[str] = set()
     for number, first in enumerate(names):
         for second in names[number + 1 :]:
+            if found.reason(first, languages, second):
+                continue  # two seeds that both have are needed where runs are shared
             one = difference(found, first, second, languages)
             if min(one.p_less, one.p_greater) * (len(names) - 1) <= alpha:
                 beaten.add(first if one.p_less < one.p_greater else second)

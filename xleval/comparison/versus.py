@@ -172,10 +172,16 @@ def _versus(found: MeasuredTable, strategy: str, baseline: str, families: Mappin
 
 def _difference(found: MeasuredTable, ours: Row, theirs: Row, languages: Sequence[str], name: str) -> Difference:
     reason = "" if languages else NO_SCORES
-    scores = [_averages(row, languages) for row in (ours, theirs)]
-    for row in (ours, theirs):
-        if not reason and (why := found.reason(row.strategy, languages)):
+    pair = ((ours, theirs.strategy), (theirs, ours.strategy))
+    for row, other in pair:
+        if not reason and (why := found.reason(row.strategy, languages, other)):
             reason = f"{row.strategy}: {why}"
+    scores = [_averages(row, languages) for row in (ours, theirs)]
+    if not reason:  # where runs are shared, the means are over those that both have, as the interval is
+        scores = [
+            {seed: averages[seed] for seed in found.seeds(row.strategy, languages, other)}
+            for averages, (row, other) in zip(scores, pair, strict=True)
+        ]
     means = [statistics.fmean(seeds.values()) if seeds else float("nan") for seeds in scores]
     both = {seed: scores[0][seed] - scores[1][seed] for seed in scores[0] if seed in scores[1]}
     if reason:

@@ -45,7 +45,7 @@ def _averages(found: Comparison) -> Grid:
             [
                 one.strategy,
                 *_score(found, one.strategy, average.score),
-                signed(average.estimate, 100),
+                signed(_number(average.estimate), 100),
                 _bounds(average.contrast),
                 bare_p(average.corrected) + "*" * bool(average.significant),
                 _bounds(one.sample),
@@ -63,7 +63,11 @@ def _score(found: Comparison, strategy: str, mean: float) -> list[str]:
     interval = (
         MISSING if standing.interval is None else "[{:.1f}, {:.1f}]".format(*(100 * b for b in standing.interval))
     )
-    return [f"{100 * mean:.1f}", interval, {True: "yes", False: "no", None: MISSING}[standing.tied]]
+    return [_percents(mean), interval, {True: "yes", False: "no", None: MISSING}[standing.tied]]
+
+
+def _percents(value: float) -> str:
+    return MISSING if _number(value) is None else f"{100 * value:.1f}"
 
 
 def _bounds(contrast: Contrast | None) -> str:
@@ -104,8 +108,8 @@ def _one_by_language(found: Comparison, one: Versus) -> Grid:
     rows = [
         [
             d.language,
-            f"{100 * d.score:.1f}",
-            f"{100 * d.baseline:.1f}",
+            _percents(d.score),
+            _percents(d.baseline),
             signed(d.estimate, 100),
             _bounds(d.contrast),
             bare_p(d.corrected) + "*" * bool(d.significant),
@@ -148,7 +152,8 @@ def _tidy(found: Comparison) -> Iterator[list[Any]]:
             low, high = d.interval or (None, None)
             c = d.contrast
             yield [
-                *about, one.strategy, d.language or "average", d.score, d.baseline, d.estimate, low, high,
+                *about, one.strategy, d.language or "average",
+                *map(_number, (d.score, d.baseline, d.estimate)), low, high,
                 c.p if c else None, d.corrected, d.significant, c.df if c else None, d.detectable, d.superiority,
                 len(d.seeds),
             ]  # fmt: skip

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from xleval.comparison.choosing import choose
+from xleval.comparison.measured import measure
+from xleval.comparison.recorded import recorded
+from xleval.comparison.versus import Comparison, compare
 from xleval.records import SCHEMA, Results, item_ids_digest
 from xleval.scoring.metrics import ACCURACY, Metric
 from xleval.scoring.score import in_records
@@ -77,3 +81,12 @@ def outcomes(
         strategy: {code: (rng.random((seeds, items)) < chance).astype(int) for code in languages}
         for strategy, chance in chances.items()
     }
+
+
+FAMILIES = {"swa": "Niger-Congo", "quy": "Quechuan"}
+FAR = {"madx": 0.6, "tlr": 0.8, "same": 0.61}
+
+
+def compared(folder: Path, *strategies: str, baseline: str = "", **more: Any) -> Comparison:
+    _, (table,) = choose(recorded(folder)[0], strategies, baseline)
+    return compare(measure(table, folder), table.rows[0].strategy, FAMILIES, **more)

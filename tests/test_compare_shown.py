@@ -35,6 +35,7 @@ def test_the_table_has_intervals_and_marks(folder: Path) -> None:
     low, high = rows["tlr"].standings[AVERAGE].interval or (0, 0)
     assert low < (rows["tlr"].average.mean or 0) < high
     text = markdown(table)
+    assert [line.split("|")[1].strip() for line in text.splitlines() if "**" in line and line[0] == "|"] == ["tlr"]
     assert f"[{100 * low:.1f}, {100 * high:.1f}]" in text and "tlr is better than madx by" in text
     assert rf"[{100 * low:.1f}, {100 * high:.1f}]" in latex(table) and r"\textbf{" in latex(table)
     plain = json.loads(table.to_json())[0]

@@ -174,8 +174,8 @@ def test_markdown_escapes_what_would_break_a_row(table: Table) -> None:
     lines = [line for line in table.to_markdown().splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
     assert any(line.startswith("| all\\|multi_&lt;x> |") for line in lines)
-    assert lines[2] == "| madx | 60.0 ±10.0 | 70.0 ±10.0 | 80.0 ±10.0 | 70.0 ±10.0 | 3/3 |"
-    assert lines[3].endswith("| 65.0 ±10.0 | 60.0 ±14.1 | – | – | 2/3, 1 failed |")
+    assert lines[2] == "| madx | 60.0 ±10.0 | **70.0 ±10.0** | **80.0 ±10.0** | **70.0 ±10.0** | 3/3 |"
+    assert lines[3].endswith("| **65.0 ±10.0** | 60.0 ±14.1 | – | – | 2/3, 1 failed |")
 
 
 def test_latex_escapes_and_marks_the_best(table: Table) -> None:

@@ -16,13 +16,18 @@ _MISSING = "–"
 
 
 def markdown(table: Table) -> str:
-    """A caption and a pipe table for each task."""
+    """A caption and a pipe table for each task; in bold what is tied with the best of a column."""
     parts = []
     for one in table.tables:
+        bold = _bold(one)
         header = ["strategy", *one.languages, *_averages(one), "coverage"]
         lines = ["| " + " | ".join(map(escape_pipe, header)) + " |", "|:--|" + "--:|" * (len(header) - 1)]
         for row in one.rows:
-            lines.append("| " + " | ".join(map(escape_pipe, [row.strategy, *_texts(one, row), _coverage(row)])) + " |")
+            cells = [escape_pipe(row.strategy)]
+            for column, entry in {**row.entries, AVERAGE: row.average}.items():
+                cells.append(f"**{_text(entry)}**" if (row.strategy, column) in bold else _text(entry))
+            cells += [_interval(row)] * (len(_averages(one)) > 1)
+            lines.append("| " + " | ".join([*cells, _coverage(row)]) + " |")
         notes = "".join(f"\n- {escape_pipe(note)}" for note in (*one.words, *_notes(one)))
         notes = f"\n{notes}" if notes else ""
         parts.append(f"**{escape_pipe(one.caption)}**\n\n" + "\n".join(lines) + notes)
@@ -109,11 +114,6 @@ def _averages(one: TaskTable) -> list[str]:
     """Headers of the columns after the languages."""
     known = any((standing := row.standings.get(AVERAGE)) and standing.interval for row in one.rows)
     return ["average", "95 % interval"] if known else ["average"]
-
-
-def _texts(one: TaskTable, row: Row) -> list[str]:
-    texts = [_text(entry) for entry in (*row.entries.values(), row.average)]
-    return texts + [_interval(row)] * (len(_averages(one)) > 1)
 
 
 def _interval(row: Row) -> str:

@@ -103,6 +103,9 @@ def test_the_command(cli: Cli, folder: Path) -> None:
     plain = json.loads(cli("compare", "--out", folder, "--json").stdout)
     assert plain[0]["baseline"] == "madx" and plain[0]["tied_with_best"] == ["tlr"]
     assert len(cli("compare", "--out", folder, "--format", "csv").stdout.splitlines()) == 1 + 2 * 3
+    scored(folder, outcomes(FAR), limit={"examples": 200, "seed": 0})  # another table, in the same CSV
+    lines = cli("compare", "--out", folder, "--format", "csv").stdout.splitlines()
+    assert len(lines) == 1 + 2 * 2 * 3 and sum("200 (seed 0)" in line for line in lines) == 6
     assert r"\begin{tabular}" in cli("compare", "--out", folder, "--format", "latex").stdout
     assert "McNemar" in cli("compare", "madx", "tlr", "--out", folder, "--checkpoints", "1").stdout
     for arguments, said in (

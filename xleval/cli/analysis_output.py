@@ -92,9 +92,15 @@ def deliver_tables(found: Sequence[Tables], as_json: bool, form: str | None) -> 
         raise UserError("give --json or --format, not both")
     if as_json:
         click.echo(_json(found), nl=False)
+    elif form == "csv":
+        # One table for programs: the header once.
+        grids = [grid for one in found for grid in one.grids() if grid.tidy_headers]
+        texts = [grid.csv() for grid in grids]
+        same = [number > 0 and grid.tidy_headers == grids[0].tidy_headers for number, grid in enumerate(grids)]
+        click.echo("".join(t.partition("\n")[2] if s else t for t, s in zip(texts, same, strict=True)), nl=False)
     elif form:
-        grids = [grid for one in found for grid in one.grids() if form != "csv" or grid.tidy_headers]
-        click.echo("\n".join({"md": g.markdown, "latex": g.latex, "csv": g.csv}[form]() for g in grids), nl=False)
+        grids = [grid for one in found for grid in one.grids()]
+        click.echo("\n".join(grid.latex() if form == "latex" else grid.markdown() for grid in grids), nl=False)
     else:
         from xleval.cli.screen import print_whole
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _CORRECTIONS = {"bh": "Benjamini–Hochberg", "by": "Benjamini–Yekutieli"}
 _TIDY = (
-    "task", "version", "metric", "backbone", "baseline", "strategy", "language", "score", "baseline_score",
-    "difference", "low", "high", "p", "p_corrected", "significant", "df", "detectable", "superiority", "seeds",
+    "task", "version", "data", "limit", "metric", "backbone", "baseline", "strategy", "language", "score",
+    "baseline_score", "difference", "low", "high", "p", "p_corrected", "significant", "df", "detectable",
+    "superiority", "seeds",
 )  # fmt: skip
 
 
@@ -146,7 +147,7 @@ def _legend(found: Comparison) -> list[str]:
 
 def _tidy(found: Comparison) -> Iterator[list[Any]]:
     table = found.table
-    about = (table.task, table.version, found.metric, table.backbone, found.baseline)
+    about = (table.task, table.version, table.data, table.limit, found.metric, table.backbone, found.baseline)
     for one in found.versus:
         for d in (*one.languages, one.average):
             low, high = d.interval or (None, None)

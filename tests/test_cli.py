@@ -19,9 +19,10 @@ from xleval.experiment import Experiment
 KINDS = ("tasks", "strategies", "backbones", "languages", "datasets", "suites", "metrics")
 HEAVY = {"torch", "transformers", "datasets", "adapters", "numpy", "requests", "scipy", "pandas", "pyarrow"}
 LEAVES = [
-    *((name,) for name in COMMANDS if name not in ("results", "store", "backbone", "plugins")),
+    *((name,) for name in COMMANDS if name not in ("results", "leaderboard", "store", "backbone", "plugins")),
     ("results", "show"), ("results", "export"), ("store", "ls"), ("store", "verify"), ("store", "gc"),
     ("store", "path"), ("backbone", "make"), ("plugins", "ls"),
+    ("leaderboard", "add"), ("leaderboard", "validate"),
 ]  # fmt: skip
 
 
@@ -29,7 +30,9 @@ LEAVES = [
 
 
 @pytest.mark.parametrize(
-    "command", [(), *((name,) for name in ("results", "store", "backbone", "plugins")), *LEAVES], ids=" ".join
+    "command",
+    [(), *((name,) for name in ("results", "leaderboard", "store", "backbone", "plugins")), *LEAVES],
+    ids=" ".join,
 )
 def test_help_teaches_and_exits_0(cli: Cli, command: tuple[str, ...]) -> None:
     text = cli(*command, "--help").stdout

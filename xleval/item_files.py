@@ -1,7 +1,8 @@
 """Per-item files, read back: ids, counts and groups of the items that a score was computed from.
 
 One JSON object a line: ``id``, ``prediction``, one integer for each of the record's ``stats`` and, where items are
-not independent, ``group`` (``docs/records.md``). Every number about a score can be recomputed from them.
+not independent, ``group`` (``docs/records.md``). Every number about a score can be recomputed from them. A file that is
+not there is looked for in the pack ``items.zip`` of the same folder.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xleval.errors import UserError
+from xleval.item_pack import PACK, read_packed
 
 ID, PREDICTION, GROUP = _OWN = "id", "prediction", "group"
 
@@ -39,7 +41,7 @@ class Items:
 
 
 def items_path(folder: Path, record: Mapping[str, Any]) -> Path:
-    """Where the per-item file of an ``eval`` record lies in its results folder.
+    """Where the per-item file of an ``eval`` record lies in its results folder, if it is not packed.
 
     Raises:
         UserError: the record names none, or one outside of the folder (an absolute path, ``..``, a link that
@@ -71,7 +73,22 @@ def items_of(folder: Path, record: Mapping[str, Any]) -> tuple[tuple[str, ...], 
     if not all(isinstance(stat, str) for stat in stats) or len({*_OWN, *stats}) != len(stats) + len(_OWN):
         raise UserError(f"per_example.stats {stats!r:.200} are not different names of counts")
     sha256, rows = _described(record, "sha256", str), _described(record, "rows", int)
-    return tuple(stats), read_items(items_path(folder, record), stats, sha256=sha256, rows=rows)
+    path, data = item_bytes(folder, record)
+    return tuple(stats), _items(path, data, stats, sha256, rows)
+
+
+def item_bytes(folder: Path, record: Mapping[str, Any]) -> tuple[Path, bytes]:
+    """The per-item file of an ``eval`` record: where it lies, and what is in it, as a file or in the folder's pack.
+
+    Raises:
+        UserError: as :func:`items_path`; the file cannot be read.
+    """
+    path = items_path(folder, record)
+    pack = Path(folder, PACK)
+    if path.is_file() or not pack.is_file():
+        return path, _bytes(path)
+    name = path.relative_to(folder).as_posix()
+    return pack / name, read_packed(pack, name)
 
 
 def _described(record: Mapping[str, Any], key: str, kind: type) -> Any:
@@ -101,10 +118,17 @@ def read_items(path: Path, stats: Sequence[str], *, sha256: str | None = None, r
     """
     if len({*_OWN, *stats}) != len(stats) + len(_OWN):
         raise ValueError(f"stats must be different names, none of them {', '.join(_OWN)}: {', '.join(stats)}")
+    return _items(path, _bytes(path), stats, sha256, rows)
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: the per-item file cannot be read: {error.strerror}; {_REMEDY}") from None
+
+
+def _items(path: Path, data: bytes, stats: Sequence[str], sha256: str | None, rows: int | None) -> Items:
     if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256:
         raise UserError(f"{path}: its SHA-256 is {found}, the record says {sha256}: it was changed; {_REMEDY}")
     items = _at_once(data, stats) or _line_by_line(path, data, stats)

@@ -63,12 +63,19 @@ class Checked:
         return {**asdict(self), "path": str(self.path), "faults": faults}
 
 
-def check_results(path: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> Checked:
+def check_results(
+    path: Path,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    tolerance: float = TOLERANCE,
+    scores: bool = True,
+) -> Checked:
     """Checks all records of a results folder, or of a file of records beside its ``items``.
 
     Every line is a record; all numbers are finite; every cell has its run; records of one run, and successes of
     one cell, say the same; and each successful cell agrees with its per-item file (:func:`cell_faults`).
-    ``tell`` hears how many cells are checked, and of how many.
+    ``tell`` hears how many cells are checked, and of how many. Numbers agree to within ``tolerance``; with
+    ``scores=False`` nothing is computed again and no per-item file is read.
 
     Raises:
         UserError: the file cannot be read.
@@ -98,7 +105,9 @@ def check_results(path: Path, tell: Callable[[int, int], None] = lambda done, to
         if record["status"] == "ok":
             found.cells += 1
             found.without_items += record.get("per_example") is None
-            found.faults += [Fault(number, name, message) for message in cell_faults(results.folder, record)]
+            if scores:
+                messages = cell_faults(results.folder, record, tolerance)
+                found.faults += [Fault(number, name, message) for message in messages]
         else:
             found.failed += 1
         tell(done, len(cells))
@@ -106,11 +115,11 @@ def check_results(path: Path, tell: Callable[[int, int], None] = lambda done, to
     return found
 
 
-def cell_faults(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
+def cell_faults(folder: Path, record: Mapping[str, Any], tolerance: float = TOLERANCE) -> Iterator[str]:
     """How the ``eval`` record of a success differs from its per-item file, found in ``folder`` by its path.
 
     Computed again and compared: digest and rows of the file, digest of the item ids, ``n_examples``, ``counts``,
-    and of each metric value, standard error and interval as scoring writes them. Numbers agree to within 1e-9.
+    and of each metric value, standard error and interval as scoring writes them. Numbers agree to within ``tolerance``.
     No fault: the scores follow from the counts. Whether the counts follow from the data is not known here.
     """
     try:
@@ -118,7 +127,7 @@ def cell_faults(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
     except UserError as error:
         yield f"cannot be recomputed: {error}"
         return
-    yield from _differences("", _sums(items, stats), record)
+    yield from _differences("", _sums(items, stats), record, tolerance)
     metrics = record.get("metrics")
     if not isinstance(metrics, dict) or not metrics:
         yield "has no metrics"
@@ -130,7 +139,8 @@ def cell_faults(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         elif not isinstance(recorded, dict):
             yield f"metrics.{name} is {recorded!r:.60}, not an object"
         else:
-            yield from _differences(f"metrics.{name}.", in_records(metric, items.counts, items.groups), recorded)
+            computed = in_records(metric, items.counts, items.groups)
+            yield from _differences(f"metrics.{name}.", computed, recorded, tolerance)
 
 
 def _sums(items: Items, stats: Sequence[str]) -> Record:
@@ -153,20 +163,22 @@ def _metric(name: str, stats: tuple[str, ...]) -> Metric | str:
     return f"metrics.{name}: no metric has this name; known are {', '.join(METRICS)}"
 
 
-def _differences(where: str, computed: Mapping[str, Any], recorded: Mapping[str, Any]) -> Iterator[str]:
+def _differences(
+    where: str, computed: Mapping[str, Any], recorded: Mapping[str, Any], tolerance: float
+) -> Iterator[str]:
     """What a record says otherwise. Its further fields are nobody's here."""
     for key, right in computed.items():
         said = recorded.get(key)
-        if not _equal(right, said):
+        if not _equal(right, said, tolerance):
             lacks = key not in recorded
             yield f"{where}{key}: {'missing' if lacks else f'recorded {said!r:.200}'}, the items give {right!r}"
 
 
-def _equal(right: Any, said: Any) -> bool:
+def _equal(right: Any, said: Any, tolerance: float) -> bool:
     if isinstance(right, list) and isinstance(said, list):
-        return len(right) == len(said) and all(map(_equal, right, said))
+        return len(right) == len(said) and all(map(_equal, right, said, [tolerance] * len(said)))
     if isinstance(right, float) and isinstance(said, (int, float)) and not isinstance(said, bool):
-        return abs(said) < 1e300 and abs(right - said) <= TOLERANCE  # an integer may exceed all floats
+        return abs(said) < 1e300 and abs(right - said) <= tolerance  # an integer may exceed all floats
     return type(right) is type(said) and bool(right == said)
 
 
@@ -183,6 +195,15 @@ def _records(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Record]]:
                         faults.append(Fault(number, "", str(error).removeprefix(f"{path}:{number}: ")))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def readable(path: Path) -> Iterator[tuple[int, Record]]:
+    """Records with their lines; lines that are none are left out, without a word.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    return _records(path, [])
 
 
 def _not_finite(value: Any, where: str = "") -> Iterator[str]:

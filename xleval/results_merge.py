@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xleval.errors import UserError
-from xleval.item_files import items_of, items_path
+from xleval.item_files import item_bytes, items_of
 from xleval.records import ITEMS, Key, Record, Results, cell_key, content
 from xleval.store import replace_synced
 
@@ -25,7 +25,9 @@ class Merged(NamedTuple):
     failed: int
 
 
-class _Cell(NamedTuple):
+class Cell(NamedTuple):
+    """A cell of several results."""
+
     record: Record
     home: Results
     """The results that it is from."""
@@ -57,20 +59,30 @@ def merge_results(
     with target.locked():
         own = [target] if target.path.is_file() else []
         sources = list({results.path.resolve(): results for results in (*given, *own)}.values())
-        runs = _runs(record for results in sources for record in results.read() if record["type"] == "run")
-        cells = sorted(_cells(sources), key=lambda cell: _place(cell.record))
+        runs, cells = joined(sources)
         records = []
         for done, cell in enumerate(cells, start=1):
             records.append(_copied(cell, target))
             tell(done, len(cells))
         # What a newer minor version of the schema has beside them.
-        others = {_line(r) for results in sources for r in results.read() if r["type"] not in ("run", "eval")}
-        replace_synced(target.path, [*map(_line, (*runs, *records)), *sorted(others)])
+        others = {record_line(r) for results in sources for r in results.read() if r["type"] not in ("run", "eval")}
+        replace_synced(target.path, [*map(record_line, (*runs, *records)), *sorted(others)])
     failed = sum(record["status"] != "ok" for record in records)
     return Merged(target.path, len({run["run_id"] for run in runs}), len(records), failed)
 
 
-def _line(record: Record) -> str:
+def joined(sources: Sequence[Results]) -> tuple[list[Record], list[Cell]]:
+    """The ``run`` records and cells of all these results, each once, in the order of a merged file.
+
+    Raises:
+        UserError: as :func:`merge_results`, but for what it says of per-item files that are missing or changed.
+    """
+    runs = _runs(record for results in sources for record in results.read() if record["type"] == "run")
+    return runs, sorted(_cells(sources), key=lambda cell: _place(cell.record))
+
+
+def record_line(record: Record) -> str:
+    """The record as a line of a file. Raises UserError for what no line can say, such as NaN."""
     try:
         line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         line.encode()
@@ -85,7 +97,7 @@ def _line(record: Record) -> str:
 
 def _age(record: Record) -> tuple[str, str]:
     """Later for later records; by content where they are equally old, so that no order of folders matters."""
-    return str(record.get("created")), _line(record)
+    return str(record.get("created")), record_line(record)
 
 
 def _runs(records: Iterable[Record]) -> list[Record]:
@@ -111,16 +123,16 @@ def _text(*parts: Any) -> tuple[str, ...]:
     return tuple(f"{part:020d}" if type(part) is int else str(part) for part in parts)
 
 
-def _cells(sources: Iterable[Results]) -> list[_Cell]:
-    found: dict[Key, _Cell] = {}
+def _cells(sources: Iterable[Results]) -> list[Cell]:
+    found: dict[Key, Cell] = {}
     for results in sources:
         for key, record in results.cells().items():
-            cell = _Cell(record, results)
+            cell = Cell(record, results)
             found[key] = _better(found[key], cell) if key in found else cell
     return list(found.values())
 
 
-def _better(one: _Cell, other: _Cell) -> _Cell:
+def _better(one: Cell, other: Cell) -> Cell:
     ok = [cell for cell in (one, other) if cell.record["status"] == "ok"]
     if len(ok) == 1:
         return ok[0]
@@ -132,7 +144,7 @@ def _better(one: _Cell, other: _Cell) -> _Cell:
     return max(one, other, key=lambda cell: _age(cell.record))
 
 
-def _difference(one: _Cell, other: _Cell) -> str:
+def _difference(one: Cell, other: Cell) -> str:
     """How two successes differ; "" if they are the same but for the clock and what newer versions add."""
     a, b = one.record, other.record
     evident = a.get("per_example") is not None and b.get("per_example") is not None
@@ -147,18 +159,19 @@ def _difference(one: _Cell, other: _Cell) -> str:
     return "" if same else "the counts of single items"
 
 
-def _copied(cell: _Cell, target: Results) -> Record:
+def _copied(cell: Cell, target: Results) -> Record:
     """The cell's record in the target, once the target has its per-item file."""
     record = cell.record
     if cell.home is target or record.get("per_example") is None:
         return record
-    source = items_path(cell.home.folder, record)
     try:
-        data = source.read_bytes()
+        source, data = item_bytes(cell.home.folder, record)
+    except UserError as error:
+        raise UserError(f"the per-item file of {cell} cannot be read: {error}") from None
+    try:
         text = data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UserError(f"{source}, the per-item file of {cell}, cannot be read: {why}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{source}, the per-item file of {cell}, cannot be read: not UTF-8") from None
     about = record["per_example"]
     if (sha := hashlib.sha256(data).hexdigest()) != about.get("sha256"):
         raise UserError(

@@ -27,6 +27,7 @@ COMMANDS = {
     "validate": ("xleval.cli.validate", "Check task specs, suites and experiment files."),
     "results": ("xleval.cli.results", "Show or export recorded results."),
     "compare": ("xleval.cli.compare", "Which strategies differ, by how much, and how sure that is."),
+    "leaderboard": ("xleval.cli.leaderboard", "Place results on the leaderboard, and check its entries."),
     "reproduce": ("xleval.cli.reproduce", "Run a published table, and print ours beside theirs."),
     "analyse": ("xleval.cli.analyse", "The papers' analyses as tables and figures: alignment, transfer and others."),
     "store": ("xleval.cli.store", "List, verify or clean the store of adapters and predictions."),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
+
+from xleval.cli.progress_bar import progress_bar
 
 _OUT = click.option(
     "--out", "folder", type=click.Path(path_type=Path), default=Path("xleval-results"), show_default=True,
@@ -100,7 +99,7 @@ def validate(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None
 
     found = []
     for path in paths or (Path("xleval-results"),):
-        with _bar(f"checking {path}") as tell:
+        with progress_bar(f"checking {path}") as tell:
             found.append(check_results(path, tell))
     if as_json:
         import json
@@ -132,22 +131,7 @@ def merge(paths: tuple[Path, ...], out: Path) -> None:
     """
     from xleval.results_merge import merge_results
 
-    with _bar(f"copying to {out}") as tell:
+    with progress_bar(f"copying to {out}") as tell:
         merged = merge_results(paths, out, tell)
     failed = f", {merged.failed} of them failed" if merged.failed else ""
     click.echo(f"{merged.cells} cells of {merged.runs} runs{failed} → {merged.path}")
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, nothing elsewhere; takes what is done, and of how much."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(escape(label), total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -60,7 +60,7 @@ def document(folder: Path) -> str:
     for scores, chosen in zip(summarised(table, folder).tables, choose(table, STRATEGIES)[1], strict=True):
         rows = {row.strategy: row for row in scores.rows}
         ordered = replace(scores, rows=tuple(rows[name] for name in STRATEGIES), words=())
-        averages, languages = grids(compare(measure(chosen, folder), STRATEGIES[0], {}))
+        averages, languages = grids(compare(measure(chosen, partial(items_of, folder)), STRATEGIES[0], {}))
         parts += [f"## {scores.task}\n", Table((ordered,)).to_markdown(), averages.markdown(), languages.markdown()]
     return "\n".join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from xleval.comparison.choosing import choose
 from xleval.comparison.measured import measure
 from xleval.comparison.recorded import recorded
 from xleval.comparison.versus import Comparison, compare
+from xleval.item_files import items_of
 from xleval.records import SCHEMA, Results, item_ids_digest
 from xleval.scoring.metrics import ACCURACY, Metric
 from xleval.scoring.score import in_records
@@ -89,4 +91,4 @@ FAR = {"madx": 0.6, "tlr": 0.8, "same": 0.61}
 
 def compared(folder: Path, *strategies: str, baseline: str = "", **more: Any) -> Comparison:
     _, (table,) = choose(recorded(folder)[0], strategies, baseline)
-    return compare(measure(table, folder), table.rows[0].strategy, FAMILIES, **more)
+    return compare(measure(table, partial(items_of, folder)), table.rows[0].strategy, FAMILIES, **more)

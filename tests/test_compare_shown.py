@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from xleval.comparison.recorded import recorded
 from xleval.comparison.standing import difference
 from xleval.comparison.summary import summarised
 from xleval.errors import UserError
+from xleval.item_files import items_of
 from xleval.report.comparison import figures
 from xleval.report.figures import svg
 from xleval.report.render import latex, markdown
@@ -63,7 +65,7 @@ def test_figures(folder: Path) -> None:
 
 
 def test_resampling_agrees_with_the_default_test(folder: Path) -> None:
-    found = measure(choose(recorded(folder)[0], ["madx", "tlr", "same"])[1][0], folder)
+    found = measure(choose(recorded(folder)[0], ["madx", "tlr", "same"])[1][0], partial(items_of, folder))
     made = resample(found, 500)
     assert made is not None
     plain = made.as_dict()["strategies"]

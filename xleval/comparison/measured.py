@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from xleval.errors import UserError
-from xleval.item_files import Items, items_of
+from xleval.item_files import Items
 from xleval.records import Record
 from xleval.report.table import Entry, Row, TaskTable
 from xleval.scoring.metrics import METRICS, Counts, Metric
@@ -23,6 +22,10 @@ ONE_UNIT = "a single item, paragraph or document says nothing about new ones"
 NO_SCORES = "no scores"
 FEW_COMMON = "fewer than two seeds have scores in all languages"
 FEW_SHARED = "fewer than two seeds of the training runs that it shares with"
+
+
+#: Reads the items of an ``eval`` record: names of their counts, and the items.
+Read = Callable[[Record], tuple[tuple[str, ...], Items]]
 
 
 @dataclass
@@ -76,8 +79,8 @@ class MeasuredTable:
         return list(self.row(strategy).entries[language].records)
 
 
-def measure(table: TaskTable, folder: Path) -> MeasuredTable:
-    """Reads the per-item files behind a table, which lie in this results folder.
+def measure(table: TaskTable, read: Read) -> MeasuredTable:
+    """Reads the per-item files behind a table.
 
     Raises:
         UserError: a per-item file that is not the one of its record or cannot be read; scores of one language on
@@ -102,7 +105,7 @@ def measure(table: TaskTable, folder: Path) -> MeasuredTable:
             if why:
                 found.reasons[row.strategy, language] = why
                 continue
-            _measure(found, row.strategy, language, entry, folder, numbers)
+            _measure(found, row.strategy, language, entry, read, numbers)
     _share_identical_runs(found)
     return found
 
@@ -127,11 +130,11 @@ def _check_same_items(first: Record, record: Record, table: TaskTable, strategy:
             )
 
 
-def _measure(found: MeasuredTable, strategy: str, language: str, entry: Entry, folder: Path, numbers: _Numbers) -> None:
+def _measure(found: MeasuredTable, strategy: str, language: str, entry: Entry, read: Read, numbers: _Numbers) -> None:
     tables, units = [], None
     parallel = all(record.get("parallel") for record in entry.records.values())
     for record in entry.records.values():
-        stats, items = items_of(folder, record)
+        stats, items = read(record)
         found.metric = _metric(found.table.metric, stats, record)
         if units is None:
             units = numbers.of("" if parallel else language, record, items)

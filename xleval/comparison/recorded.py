@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from xleval.comparison.choosing import choose
@@ -10,6 +11,7 @@ from xleval.comparison.measured import MeasuredTable, measure
 from xleval.comparison.versus import Comparison
 from xleval.comparison.versus import compare as compare_measured
 from xleval.errors import UserError, nearest
+from xleval.item_files import items_of
 from xleval.languages import builtin
 from xleval.records import Results
 from xleval.report.table import Table, tabulate
@@ -42,7 +44,7 @@ def compare(
 
 def measured(table: Table, folder: Path, strategies: Sequence[str], baseline: str = "") -> list[MeasuredTable]:
     """The tables in which strategies can be compared, the baseline first, with the counts behind them."""
-    return [measure(one, folder) for one in choose(table, strategies, baseline)[1]]
+    return [measure(one, partial(items_of, folder)) for one in choose(table, strategies, baseline)[1]]
 
 
 def compare_to_first(found: MeasuredTable, families: Mapping[str, str], correction: str = "bh") -> Comparison:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xleval.comparison.measured import MeasuredTable
 from xleval.report.table import AVERAGE, Standing
@@ -11,8 +11,13 @@ from xleval.stats.contrast import Contrast, contrast
 ALPHA = 0.05
 
 
-def standings(found: MeasuredTable, alpha: float = ALPHA) -> dict[tuple[str, str], Standing]:
-    """(strategy, language) → its standing; the language :data:`AVERAGE` is the average over all of the table.
+def standings(
+    found: MeasuredTable, alpha: float = ALPHA, columns: Mapping[str, Sequence[str]] | None = None
+) -> dict[tuple[str, str], Standing]:
+    """(strategy, column) → its standing.
+
+    ``columns``: name → the languages that it averages over; by default each language, and :data:`AVERAGE`, which is all
+    of the table.
 
     K strategies of a column are compared by pairs. One is tied with the best unless another is above it with a
     one-sided p ≤ α / (K − 1). Whichever strategy is truly the best, it is among the tied with probability 1 − α at
@@ -23,8 +28,9 @@ def standings(found: MeasuredTable, alpha: float = ALPHA) -> dict[tuple[str, str
     """
     made: dict[tuple[str, str], Standing] = {}
     names = [row.strategy for row in found.table.rows]
-    for column in (*found.table.languages, AVERAGE):
-        languages = list(found.table.languages) if column == AVERAGE else [column]
+    if columns is None:
+        columns = {**{code: [code] for code in found.table.languages}, AVERAGE: found.table.languages}
+    for column, languages in columns.items():
         reasons = {name: found.reason(name, languages) for name in names}
         able = [name for name in names if not reasons[name]]
         beaten = _beaten(found, able, languages, alpha)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from xleval.comparison.choosing import USUAL
@@ -11,6 +12,7 @@ from xleval.comparison.standing import standings
 from xleval.comparison.versus import compare
 from xleval.comparison.wording import sentences
 from xleval.errors import UserError
+from xleval.item_files import items_of
 from xleval.report.table import AVERAGE, Table, TaskTable
 
 
@@ -25,7 +27,7 @@ def summarised(table: Table, folder: Path) -> Table:
 
 def _summarised(table: TaskTable, folder: Path) -> TaskTable:
     try:
-        found = measure(table, folder)
+        found = measure(table, partial(items_of, folder))
     except UserError as error:
         return replace(table, note=str(error))
     made = standings(found)

@@ -1,0 +1,1 @@
+"""The leaderboard as static pages: records and printed numbers in, a folder of HTML out."""

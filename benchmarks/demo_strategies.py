@@ -47,11 +47,14 @@ def main() -> None:
 
 def document(folder: Path) -> str:
     """The page: for each task the scores, and the differences to MAD-X."""
+    from functools import partial
+
     from xleval.comparison.choosing import choose
     from xleval.comparison.measured import measure
     from xleval.comparison.recorded import recorded
     from xleval.comparison.summary import summarised
     from xleval.comparison.versus import compare
+    from xleval.item_files import items_of
     from xleval.report.comparison import grids
     from xleval.report.table import Table
 

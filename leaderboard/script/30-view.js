@@ -45,20 +45,20 @@
     return found;
   }
 
-  /** Where the seeds of a cell begin; they stand one after the other. */
-  const place = (data, table, r, l) => (r * data.languages.length + l) * table.seeds.length;
+  /** Where the scores of a cell begin; those of a row stand language by language, seed by seed. */
+  const place = ({ rows }, r, l) => rows[r].at + l * rows[r].seeds.length;
 
   /** Scores of one cell that are there, as [seed, score]. */
   function seeds(data, table, r, l) {
-    const at = place(data, table, r, l);
-    return table.seeds.map((seed, s) => [seed, table.cells[at + s]]).filter(([, score]) => score >= 0);
+    const at = place(table, r, l);
+    return table.rows[r].seeds.map((seed, s) => [seed, table.cells[at + s]]).filter(([, score]) => score >= 0);
   }
 
   /** A mean as {sum, n}: exact until it is printed; null without a score. */
   function mean(data, table, r, l) {
-    const at = place(data, table, r, l);
+    const at = place(table, r, l);
     let [sum, n] = [0, 0];
-    for (let i = at; i < at + table.seeds.length; i++) {
+    for (let i = at; i < at + table.rows[r].seeds.length; i++) {
       if (table.cells[i] < 0) continue;
       sum += table.cells[i];
       n++;
@@ -73,10 +73,10 @@
       return printed === null ? null : { sum: printed, n: 1 };
     }
     const found = { sum: 0, n: 0 };
-    for (let s = 0; s < table.seeds.length && languages.length; s++) {
+    for (let s = 0; s < table.rows[r].seeds.length && languages.length; s++) {
       let sum = 0;
       for (const l of languages) {
-        const score = table.cells[place(data, table, r, l) + s];
+        const score = table.cells[place(table, r, l) + s];
         sum = score < 0 ? NaN : sum + score;
       }
       if (Number.isNaN(sum)) continue;
@@ -87,10 +87,14 @@
   }
 
   /** The set of exactly these languages: intervals and ties of averages are known for such sets only. */
-  const setOf = (table, { languages }) =>
-    (table.sets || []).find(
+  function setOf(data, table, { languages }) {
+    const known = (table.sets || []).find(
       (set) => set.languages.length === languages.length && set.languages.every((l) => languages.includes(l)),
     );
+    if (known || languages.length !== 1 || !table.half) return known;
+    const column = (list) => table.rows.map((_, r) => list[r * data.languages.length + languages[0]]);
+    return { languages, half: column(table.half), tied: column(table.tied) };
+  }
 
   const coverage = (data, table, r, { languages }) => languages.filter((l) => mean(data, table, r, l)).length;
 

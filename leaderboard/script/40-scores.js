@@ -104,7 +104,7 @@
     /** The average of a row in this view: {mean, half, tied, reason, coverage, of}; what is not known is null. */
     result(r) {
       const { data, table, view } = this;
-      const set = xleval.setOf(table, view);
+      const set = xleval.setOf(data, table, view);
       const found = average(data, table, r, view);
       const known = found && set && set.half[r] >= 0;
       const bare = found && !known && table.kind === 'measured';

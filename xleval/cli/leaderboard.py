@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from xleval.cli import make_host
 from xleval.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
+    from xleval.host import Host
     from xleval.results_check import Checked
+    from xleval.site.build import Built
+    from xleval.site.contributions import Tell
 
 _RESULTS = Path("leaderboard", "results")
+_SITE = Path("leaderboard", "_site")
 #: Faults that are printed of one file; `--json` has all of them.
 _SHOWN = 1000
 
 
 @click.group()
 def leaderboard() -> None:
-    """The leaderboard's entries: placed in a checkout, and checked as its maintainers check them."""
+    """The leaderboard: entries placed in a checkout and checked, and static pages made of them."""
 
 
 @leaderboard.command()
@@ -93,6 +98,84 @@ def validate(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None
         if not found:
             click.echo("no entries")
     ctx.exit(1 if any(checked.faults for checked in found) else 0)
+
+
+def _site_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What `build` and `serve` have in common."""
+    folder = click.Path(path_type=Path)
+    for option in (
+        click.option("--title", default="xleval leaderboard", show_default=True, help="Of the site."),
+        click.option("--url", default="", metavar="URL", callback=_address, help="Where it will be served."),
+        click.option("--out", default=_SITE, show_default=True, metavar="DIR", type=folder, help="Folder of the site."),
+        click.option(
+            "--results", default=_RESULTS, show_default=True, metavar="DIR", type=folder, help="Folder of entries."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _address(ctx: click.Context, option: click.Parameter, url: str) -> str:
+    if url and not url.startswith(("https://", "http://")):
+        raise click.BadParameter(f"{url!r} does not begin with https://")
+    return url
+
+
+@leaderboard.command()
+@_site_options
+@click.pass_context
+def build(ctx: click.Context, results: Path, out: Path, url: str, title: str) -> None:
+    """Build the site: static pages of all entries and of the scores that papers print.
+
+    Every entry is checked; one with faults is shown as self-reported, one that cannot be shown is named and nothing is
+    built. The site is there whole, or what was there stays. It opens from a disk and from any static host, and the same
+    entries give the same bytes. --url makes links in the feed and in exports absolute.
+
+    \b
+    xleval leaderboard build
+    xleval leaderboard build --results my/entries --out public --url https://example.org/board/
+
+    Exit code 2 if an entry cannot be shown or the site cannot be written.
+    """
+    with progress_bar("checking entries") as tell:
+        made = _build(make_host(ctx), results, out, url, title, lambda name, done, total: tell(done, total))
+    for name in made.self_reported:
+        click.echo(f"{name}: self-reported; `xleval leaderboard validate {results / name}` says why", err=True)
+    entries = f"{made.entries} {'entry' if made.entries == 1 else 'entries'}"
+    click.echo(f"{entries} → {made.pages} pages, {made.bytes / 1e6:.1f} MB: {out / 'index.html'}")
+
+
+@leaderboard.command()
+@_site_options
+@click.option("--host", "address", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=int, help="0 takes any that is free.")
+@click.pass_context
+def serve(ctx: click.Context, results: Path, out: Path, url: str, title: str, address: str, port: int) -> None:
+    """Preview the site, and build it again when an entry, a template, the script or the style changes.
+
+    \b
+    xleval leaderboard serve
+    xleval leaderboard serve --results my/entries --port 0
+
+    Ctrl-C ends it. Exit code 2 if the first build fails, or the address cannot be listened on.
+    """
+    from xleval.site.build import sources
+    from xleval.site.serving import serve as serve_site
+
+    host = make_host(ctx)
+
+    def again() -> None:
+        _build(host, results, out, url, title)
+
+    serve_site(again, out, [results, *sources()], address, port, click.echo)
+
+
+def _build(host: Host, results: Path, out: Path, url: str, title: str, tell: Tell = lambda *_: None) -> Built:
+    from xleval.hub import cache_folder
+    from xleval.site.build import build as build_site
+
+    cache = cache_folder() / "site"
+    return build_site(results, out, host=host, url=url, title=title, cache_folder=cache, tell=tell)
 
 
 def _print_faults(found: Iterable[Checked]) -> None:

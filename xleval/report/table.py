@@ -58,6 +58,10 @@ class Row:
     average: Entry
     standings: Mapping[str, Standing] = field(default_factory=dict)
     """By language, and :data:`AVERAGE`; empty where items were not looked at."""
+    name: str = ""
+    """The strategy as records have it; ``strategy`` tells configurations apart."""
+    configuration: str = ""
+    """:func:`configuration` of its runs."""
 
     @property
     def coverage(self) -> tuple[int, int]:
@@ -147,6 +151,7 @@ def tabulate(records: Iterable[Record], runs: Mapping[str, Record], metric: str 
     """
     groups: dict[tuple[str, ...], dict[tuple[str, str], dict[str, list[Record]]]] = {}
     metrics: dict[tuple[str, ...], str] = {}
+    configurations: dict[str, str] = {}
     for record in records:
         run = runs.get(record["run_id"])
         if run is None:
@@ -160,7 +165,9 @@ def tabulate(records: Iterable[Record], runs: Mapping[str, Record], metric: str 
             f"{limit['examples']} (seed {limit['seed']})" if limit else "",
             _data(record["dataset_revision"]),
         )
-        row = (run["strategy"]["name"], _configuration(run))
+        if record["run_id"] not in configurations:
+            configurations[record["run_id"]] = configuration(run)
+        row = (run["strategy"]["name"], configurations[record["run_id"]])
         if record["status"] == "ok":
             name = metric or next(iter(record["metrics"]))
             if name not in record["metrics"]:
@@ -181,7 +188,7 @@ def _table(
         entries = {lang: _entry(by_language.get(lang, []), metric, runs) for lang in languages}
         whole = set.intersection(*(set(entry.scores) for entry in entries.values()))
         average = {seed: statistics.fmean(entry.scores[seed] for entry in entries.values()) for seed in sorted(whole)}
-        made.append(Row(label, entries, Entry(average)))
+        made.append(Row(label, entries, Entry(average), name=name, configuration=configuration))
     found = [record for by_language in rows.values() for records in by_language.values() for record in records]
     seeds = sorted({runs[record["run_id"]]["seed"] for record in found})
     task, version, backbone, limit, data = group
@@ -201,7 +208,7 @@ def _data(revision: str) -> str:
     return "local files" if revision.startswith("sha256:") else f"data {revision[:12]}"
 
 
-def _configuration(run: Record) -> str:
-    # Runs that differ in more than seed and target are rows of their own.
+def configuration(run: Record) -> str:
+    """A digest of what makes a row: runs that differ in more than seed and target are rows of their own."""
     training = (run["train_on"], run["drop_last"]) if run["target_scope"] == "shared" else None
     return digest([run["hyperparameters"], run["source"], run["env"]["precision"], training])

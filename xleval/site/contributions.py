@@ -6,6 +6,7 @@ self-reported.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,14 +17,23 @@ from xleval.errors import UserError
 from xleval.leaderboard.bounds import out_of_bounds
 from xleval.leaderboard.checks import check_entry
 from xleval.leaderboard.entries import NAME
-from xleval.records import RECORDS, Key, Record, Results, cell_key
+from xleval.records import RECORDS, Key, Record, Results
+from xleval.report.table import configuration
 
 Tell = Callable[[str, int, int], None]
 
 #: Longest name of a task, strategy, language or backbone on a page.
 LONGEST = 300
 
-_RUN = ("run_id", "train_run_id", "seed", "target_scope", "train_on", "drop_last", "hyperparameters", "source")
+#: Languages, seeds and systems of an entry.
+MOST = 300
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+_RUN = (
+    "run_id", "train_run_id", "seed", "target_scope", "train_on", "drop_last", "hyperparameters", "source", "created",
+    "train_seconds",
+)  # fmt: skip
 _CELL = (
     "run_id", "task", "task_version", "dataset", "dataset_revision", "split", "language", "parallel", "limit", "status",
     "error", "item_ids_sha256", "per_example",
@@ -42,8 +52,10 @@ class Contribution:
     """By run_id; only what tables need."""
     cells: Mapping[Key, Record]
     """By :func:`cell_key`; only what tables need. Whole test sets alone."""
+    examples: Mapping[tuple[str, ...], Record]
+    """:func:`system_of` a run → the first such ``run`` record, whole."""
     updated: str
-    """The latest time in its records."""
+    """The latest time in its records; empty where there is none."""
 
     @property
     def validated(self) -> bool:
@@ -65,15 +77,34 @@ def read_contribution(folder: Path, tell: Tell = lambda *_: None) -> Contributio
     for line, message in out_of_bounds(folder / RECORDS):
         raise UserError(f"{folder / RECORDS}:{line}: {message}")
     results = Results.at(folder)
-    runs = {run_id: _cut_run(run, folder) for run_id, run in results.runs().items()}
-    cells = {
-        key: _cut_cell(cell, runs, folder) for key, cell in results.cells().items() if not cell.get("limit")
-    }
-    moments = [str(record.get("created") or "") for record in results.read()]
+    runs: dict[str, Record] = {}
+    examples: dict[tuple[str, ...], Record] = {}
+    for run_id, run in results.runs().items():
+        runs[run_id] = _cut_run(run, folder)
+        examples.setdefault(system_of(runs[run_id]), run)
+    cells = {key: _cut_cell(cell, runs, folder) for key, cell in results.cells().items() if not cell.get("limit")}
+    moments = [when for record in results.read() if MOMENT.fullmatch(when := str(record.get("created")))]
     del results
+    _few(runs, cells, folder)
     checked = check_entry(folder, lambda done, total: tell(name, done, total))
     faults = tuple(f"line {fault.line}: {fault.message}" if fault.line else fault.message for fault in checked.faults)
-    return Contribution(name, folder, faults, runs, cells, max(moments, default=""))
+    return Contribution(name, folder, faults, runs, cells, examples, max(moments, default=""))
+
+
+def system_of(run: Record) -> tuple[str, ...]:
+    """What makes a system: strategy, backbone and configuration; seeds, targets and tasks are different runs of it."""
+    return run["strategy"]["name"], run["backbone"]["id"], run["backbone"]["revision"], configuration(run)
+
+
+def _few(runs: Mapping[str, Record], cells: Mapping[Key, Record], folder: Path) -> None:
+    """A table has a column for each language and a score for each seed: who sends more makes several entries."""
+    for name, found in (
+        ("languages", {cell["language"] for cell in cells.values()}),
+        ("seeds", {run["seed"] for run in runs.values()}),
+        ("strategies and configurations", {system_of(run) for run in runs.values()}),
+    ):
+        if len(found) > MOST:
+            raise UserError(f"{folder / RECORDS}: {len(found):,} {name}; the limit is {MOST}: make several entries")
 
 
 def refuse_twice(contributions: Iterable[Contribution]) -> None:
@@ -83,8 +114,8 @@ def refuse_twice(contributions: Iterable[Contribution]) -> None:
         for key, cell in one.cells.items():
             if (owner := owners.setdefault(key, one.name)) != one.name:
                 raise UserError(
-                    f"{one.folder / RECORDS}: {cell['task']}/{cell['language']} of run {cell['run_id']} stands in entry "
-                    f"{owner} already; remove one of the two"
+                    f"{one.folder / RECORDS}: {cell['task']}/{cell['language']} of run {cell['run_id']} stands in "
+                    f"entry {owner} already; remove one of the two"
                 )
 
 

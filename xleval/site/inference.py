@@ -35,8 +35,8 @@ class Inference(NamedTuple):
     sets: dict[str, list[list[Any]]]
     """Name of a set of languages → for each row half width, tied, and why there is none."""
     pairs: dict[str, list[int | None]]
-    """``estimate``, ``half`` and ``p`` of rows i < j, ``corrected`` of all ordered pairs, each (L + 1): languages, and
-    the average over those that both have."""
+    """``estimate``, ``half`` and ``p`` of rows i < j; ``corrected`` of all ordered pairs, by baseline, then strategy.
+    Each (L + 1): languages, and the average over those that both have."""
     note: str
     """Why nothing could be measured."""
 
@@ -70,7 +70,9 @@ def _infer(table: TaskTable, read: Read, sets: Mapping[str, Sequence[str]]) -> I
     tied: list[list[int]] = []
     for row in table.rows:
         of_row = [made[row.strategy, name] for name in columns]
-        half.append([_half(one.interval, means[row.strategy, c]) for one, c in zip(of_row, table.languages, strict=True)])
+        half.append(
+            [_half(one.interval, means[row.strategy, c]) for one, c in zip(of_row, table.languages, strict=True)]
+        )
         tied.append([-1 if one.tied is None else int(one.tied) for one in of_row])
     of_sets = {
         name: [
@@ -114,15 +116,17 @@ def _pairs(found: MeasuredTable) -> dict[str, list[int | None]]:
             made["half"] += [None if half is None else round(half * UNIT) for _, half, _ in each]
             p[i, j] = p[j, i] = [one for _, _, one in each]
             made["p"] += [_up(one) for one in p[i, j]]
-    corrected: dict[tuple[int, int], list[float | None]] = {}
+    adjusted: dict[tuple[int, int], list[float | None]] = {}
     for b in range(len(rows)):  # against b: Holm over averages, Benjamini–Hochberg over all languages of all strategies
         others = [a for a in range(len(rows)) if a != b]
         averages = _adjusted([p[a, b][-1] for a in others], holm)
         languages = _adjusted([one for a in others for one in p[a, b][:-1]], benjamini_hochberg)
         for number, a in enumerate(others):
             start = number * (columns - 1)
-            corrected[a, b] = [*languages[start : start + columns - 1], averages[number]]
-    made["corrected"] = [_up(one) for a in range(len(rows)) for b in range(len(rows)) if a != b for one in corrected[a, b]]
+            adjusted[a, b] = [*languages[start : start + columns - 1], averages[number]]
+    made["corrected"] = [
+        _up(one) for b in range(len(rows)) for a in range(len(rows)) if a != b for one in adjusted[a, b]
+    ]
     return made
 
 
@@ -155,11 +159,23 @@ def _up(p: float | None) -> int | None:
     return None if p is None else math.ceil(p * P_UNIT - 1e-9)
 
 
+def corrected(
+    pairs: Mapping[str, list[int | None]], rows: int, languages: int, row: int, baseline: int
+) -> list[int | None]:
+    """(L + 1) corrected p-values of a row against another, by their places among those that were measured."""
+    start = (baseline * (rows - 1) + row - (row > baseline)) * (languages + 1)
+    return pairs["corrected"][start : start + languages + 1]
+
+
 @cache
 def _code() -> str:
     """The code that made a result is part of what it is kept under."""
     package = Path(__file__).resolve().parent.parent
-    names = [str(path.relative_to(package)) for part in ("stats", "comparison", "scoring", "site") for path in package.joinpath(part).glob("*.py")]
+    names = [
+        str(path.relative_to(package))
+        for part in ("stats", "comparison", "scoring", "site")
+        for path in package.joinpath(part).glob("*.py")
+    ]
     return files_digest(package, names)
 
 

@@ -75,7 +75,8 @@ def read_contribution(folder: Path, tell: Tell = lambda *_: None) -> Contributio
     if (folder / RECORDS).is_symlink():
         raise UserError(f"{folder / RECORDS}: is a link; put the file itself there")
     for line, message in out_of_bounds(folder / RECORDS):
-        raise UserError(f"{folder / RECORDS}:{line}: {message}")
+        place = f"{folder / RECORDS}:{line}" if line else folder / RECORDS
+        raise UserError(f"{place}: {message}")
     results = Results.at(folder)
     runs: dict[str, Record] = {}
     examples: dict[tuple[str, ...], Record] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xleval.errors import UserError
+from xleval.fingerprint import canonical
 from xleval.item_files import items_path
 from xleval.item_pack import PACK, UNPACKED, pack_members
 from xleval.leaderboard.bounds import out_of_bounds
@@ -27,6 +28,9 @@ TOLERANCE = 1e-6
 
 #: Bytes of per-item files that are read for all cells of an entry: cells may share a file, and each reads it.
 READ = 4 * UNPACKED
+
+#: Languages, seeds, and strategies with different hyperparameters: a table has a column, a dot and a row for each.
+MOST = 300
 
 #: Faults of metadata that are told of an entry.
 _MOST = 10_000
@@ -68,6 +72,7 @@ def check_entry(folder: Path, tell: Tell = lambda done, total: None, *, scores: 
         return checked
     lines = _lines(folder / RECORDS)
     checked.faults += [*_twice(lines), *_missing(lines), *_unused(folder, lines)]
+    checked.faults += [Fault(0, "", message) for message in crowded(record for _, record in lines)]
     checked.faults.sort(key=lambda fault: fault.line)
     return checked
 
@@ -93,6 +98,20 @@ def check_entries(paths: Iterable[Path], tell: Callable[[Path, int, int], None] 
             )
         found.append(checked)
     return found
+
+
+def crowded(records: Iterable[Record]) -> Iterator[str]:
+    """What there is too much of for one entry."""
+    languages, seeds, systems = set(), set(), set()
+    for record in records:
+        if record["type"] == "eval":
+            languages.add(str(record["language"]))
+        elif record["type"] == "run":
+            seeds.add(str(record.get("seed")))
+            systems.add((_part(record, "strategy", "name"), canonical(record.get("hyperparameters"))))
+    for name, found in (("languages", languages), ("seeds", seeds), ("strategies and hyperparameters", systems)):
+        if len(found) > MOST:
+            yield f"{len(found):,} {name}; the limit is {MOST}: make several entries"
 
 
 def _number(cells: Sequence[object]) -> str:

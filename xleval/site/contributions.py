@@ -15,7 +15,7 @@ from typing import Any
 
 from xleval.errors import UserError
 from xleval.leaderboard.bounds import out_of_bounds
-from xleval.leaderboard.checks import check_entry
+from xleval.leaderboard.checks import check_entry, crowded
 from xleval.leaderboard.entries import NAME
 from xleval.records import RECORDS, Key, Record, Results
 from xleval.report.table import configuration
@@ -24,9 +24,6 @@ Tell = Callable[[str, int, int], None]
 
 #: Longest name of a task, strategy, language or backbone on a page.
 LONGEST = 300
-
-#: Languages, seeds and systems of an entry.
-MOST = 300
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
@@ -74,10 +71,12 @@ def read_contribution(folder: Path, tell: Tell = lambda *_: None) -> Contributio
         raise UserError(f"{folder}: an entry is a folder named with lower-case letters, digits, '.', '_' and '-'")
     if (folder / RECORDS).is_symlink():
         raise UserError(f"{folder / RECORDS}: is a link; put the file itself there")
+    results = Results.at(folder)
     for line, message in out_of_bounds(folder / RECORDS):
         place = f"{folder / RECORDS}:{line}" if line else folder / RECORDS
         raise UserError(f"{place}: {message}")
-    results = Results.at(folder)
+    for message in crowded(results.read()):
+        raise UserError(f"{folder / RECORDS}: {message}")
     runs: dict[str, Record] = {}
     examples: dict[tuple[str, ...], Record] = {}
     for run_id, run in results.runs().items():
@@ -86,7 +85,6 @@ def read_contribution(folder: Path, tell: Tell = lambda *_: None) -> Contributio
     cells = {key: _cut_cell(cell, runs, folder) for key, cell in results.cells().items() if not cell.get("limit")}
     moments = [when for record in results.read() if MOMENT.fullmatch(when := str(record.get("created")))]
     del results
-    _few(runs, cells, folder)
     checked = check_entry(folder, lambda done, total: tell(name, done, total))
     faults = tuple(f"line {fault.line}: {fault.message}" if fault.line else fault.message for fault in checked.faults)
     return Contribution(name, folder, faults, runs, cells, examples, max(moments, default=""))
@@ -95,17 +93,6 @@ def read_contribution(folder: Path, tell: Tell = lambda *_: None) -> Contributio
 def system_of(run: Record) -> tuple[str, ...]:
     """What makes a system: strategy, backbone and configuration; seeds, targets and tasks are different runs of it."""
     return run["strategy"]["name"], run["backbone"]["id"], run["backbone"]["revision"], configuration(run)
-
-
-def _few(runs: Mapping[str, Record], cells: Mapping[Key, Record], folder: Path) -> None:
-    """A table has a column for each language and a score for each seed: who sends more makes several entries."""
-    for name, found in (
-        ("languages", {cell["language"] for cell in cells.values()}),
-        ("seeds", {run["seed"] for run in runs.values()}),
-        ("strategies and configurations", {system_of(run) for run in runs.values()}),
-    ):
-        if len(found) > MOST:
-            raise UserError(f"{folder / RECORDS}: {len(found):,} {name}; the limit is {MOST}: make several entries")
 
 
 def refuse_twice(contributions: Iterable[Contribution]) -> None:

@@ -137,7 +137,7 @@ def build(ctx: click.Context, results: Path, out: Path, url: str, title: str) ->
 
     Exit code 2 if an entry cannot be shown or the site cannot be written.
     """
-    with progress_bar("checking entries") as tell:
+    with progress_bar("building") as tell:
         made = _build(make_host(ctx), results, out, url, title, lambda name, done, total: tell(done, total))
     for name in made.self_reported:
         click.echo(f"{name}: self-reported; `xleval leaderboard validate {results / name}` says why", err=True)

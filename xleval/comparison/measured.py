@@ -13,7 +13,7 @@ from xleval.item_files import Items
 from xleval.records import Record
 from xleval.report.table import Entry, Row, TaskTable
 from xleval.scoring.metrics import METRICS, Counts, Metric
-from xleval.stats.contrast import Cell, cell
+from xleval.stats.contrast import Cell, Contrast, cell
 
 #: Why there is no inference, in the words of a table's note.
 ONE_SEED = "one seed says nothing about new seeds"
@@ -40,6 +40,8 @@ class MeasuredTable:
     units: dict[tuple[str, str], npt.NDArray[np.int64]] = field(default_factory=dict)
     """(n,), the unit of each item."""
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
+    differences: dict[tuple[str, str, tuple[str, ...]], Contrast] = field(default_factory=dict, repr=False)
+    """Those that were computed, by two strategies and languages; ``comparison/standing.py`` fills it."""
 
     def row(self, strategy: str) -> Row:
         """A strategy's row of the table."""

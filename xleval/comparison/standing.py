@@ -48,8 +48,12 @@ def standings(
 
 def difference(found: MeasuredTable, first: str, second: str, languages: Sequence[str]) -> Contrast:
     """Average of the first strategy minus that of the second over these languages; both have cells on all."""
-    cells = found.cells_of(first, languages, second) + found.cells_of(second, languages, first)
-    return contrast(cells, [1 / len(languages)] * len(languages) + [-1 / len(languages)] * len(languages))
+    key = (first, second, tuple(languages))
+    if key not in found.differences:
+        cells = found.cells_of(first, languages, second) + found.cells_of(second, languages, first)
+        weights = [1 / len(languages)] * len(languages) + [-1 / len(languages)] * len(languages)
+        found.differences[key] = contrast(cells, weights)
+    return found.differences[key]
 
 
 def _beaten(found: MeasuredTable, names: Sequence[str], languages: Sequence[str], alpha: float) -> set[str]:

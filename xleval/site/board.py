@@ -14,7 +14,7 @@ from xleval.fingerprint import digest
 from xleval.item_files import Items, items_of
 from xleval.records import Key, Record, cell_key
 from xleval.report.table import Entry, Row, TaskTable, tabulate
-from xleval.site.contributions import Contribution
+from xleval.site.contributions import Contribution, Tell
 from xleval.site.inference import Inference, infer
 from xleval.site.known import FACETS, Column, Encoder, Known
 from xleval.site.numbers import Mean, mean, millionths
@@ -153,7 +153,12 @@ class Page:
         return whole.half[number], whole.tied[number], whole.reason[number]
 
 
-def pages_of(contributions: Sequence[Contribution], known: Known, cache_folder: Path | None = None) -> list[Page]:
+def pages_of(
+    contributions: Sequence[Contribution],
+    known: Known,
+    cache_folder: Path | None = None,
+    tell: Tell = lambda *_: None,
+) -> list[Page]:
     """The pages of all entries, by task, then metric; ``cache_folder`` keeps what takes long to compute."""
     groups: dict[tuple[str, ...], list[tuple[Contribution, _Table]]] = defaultdict(list)
     for contribution in contributions:
@@ -163,8 +168,9 @@ def pages_of(contributions: Sequence[Contribution], known: Known, cache_folder: 
     read = partial(_read, folders)
     plain = _plain(groups)
     made = []
-    for key in sorted(groups):
+    for number, key in enumerate(sorted(groups)):
         task, version, data, metric = key
+        tell(f"{task}, {metric}", number, len(groups))
         last = plain[task] == (version, data)
         primary = metric == known.metric(task, groups[key][0][1].primary)
         parts = [

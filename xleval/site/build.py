@@ -83,7 +83,7 @@ def build(
         contributions.append(read_contribution(folder, tell))
     refuse_twice(contributions)
     known = Known(host)
-    pages = add_printed(pages_of(contributions, known, cache_folder), load(), known)
+    pages = add_printed(pages_of(contributions, known, cache_folder, tell), load(), known)
     updated = max((one.updated for one in contributions), default="")
     address = url.rstrip("/") + "/" if url else ""
     site = Site(title, address, _commit(results), __version__, updated)

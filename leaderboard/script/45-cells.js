@@ -74,7 +74,10 @@
       const part = high > low ? (found.sum / found.n - low) / (high - low) : 0.5;
       const step = `h${Math.min(STEPS - 1, Math.floor(part * STEPS))}`;
       td.classList.add(step);
-      return () => td.classList.remove(step);
+      return () => {
+        td.classList.remove(step);
+        if (!td.classList.length) td.removeAttribute('class');
+      };
     },
 
     seeds(td, data, table, r, l, { low, high }) {

@@ -7,7 +7,9 @@
    * Row a minus row b, as a list: each language, then the average over the languages that both have.
    * {name, code, a, b, estimate, half, p, corrected, mark}; without pairs nothing was tested.
    */
-  function compared(data, pairs, [a, b]) {
+  function compared(data, found, [a, b]) {
+    // A row that was not measured may stand beside tested ones.
+    const pairs = found && [a, b].every((r) => found.rows.includes(r)) ? found : null;
     const table = data.tables[0];
     const columns = data.languages.length + 1;
     const at = places(pairs, a, b);
@@ -70,9 +72,9 @@
       return `${a} ${said} ${b} ${where} (${by}); whether that is more than chance was not tested${reason && `: ${reason}`}.`;
     }
     const said = mark === 'not told apart' ? `${a} and ${b} cannot be told apart` : `${a} is ${mark} ${b}`;
-    const p = corrected < 10 ? pText(corrected) : `= ${pText(corrected)}`;
+    const p = corrected < 10 ? pText(corrected) : `=\u00a0${pText(corrected)}`;
     const holm = others > 1 ? ` after Holm’s correction over ${plural(others, 'strategy')}` : '';
-    return `${said} ${where}: ${by}, 95 % interval ${bounds({ estimate, half })}, p ${p}${holm}.`;
+    return `${said} ${where}: ${by}, 95 % interval ${bounds({ estimate, half })}, p\u00a0${p}${holm}.`;
   }
 
   Object.assign(xleval, { compared, sentence, pText, bounds });

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from html import unescape as html_text
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,6 +25,7 @@ from xleval.cli import cli
 from xleval.errors import UserError
 from xleval.records import Record
 from xleval.site import build as building
+from xleval.site.citations import bibtex_key
 from xleval.site.render import POLICY
 
 ATOM = {"a": "http://www.w3.org/2005/Atom"}
@@ -137,6 +139,18 @@ def test_evidence_lies_beside_its_page(results: Path, site: Path) -> None:
         pages = list((site / "entry" / "first").glob("*.html"))
         assert len(pages) == 1 + len(STRATEGIES)
         assert all(sha256 in page.read_text("utf-8") for page in pages)
+
+
+def test_an_entry_can_be_cited(results: Path, tmp_path: Path) -> None:
+    built(results, tmp_path / "site", url="https://example.org/board/")
+    text = (tmp_path / "site" / "entry" / "second.v2" / "index.html").read_text("utf-8")
+    sha256 = hashlib.sha256((results / "second.v2" / "records.jsonl").read_bytes()).hexdigest()
+    entry = html_text(re.findall(r"<pre[^>]*>(.*?)</pre>", text, re.DOTALL)[0])
+    assert bibtex_key(entry) == "xleval-second.v2"
+    assert 'url = "https://example.org/board/entry/second.v2/index.html"' in entry and sha256 in entry
+    assert 'year = "2026"' in entry
+    for page in (tmp_path / "site" / "entry" / "second.v2").glob("*.html"):
+        assert "@misc{xleval-second.v2," in page.read_text("utf-8")
 
 
 def test_the_page_of_an_unproven_entry_says_why(site: Path) -> None:

@@ -25,7 +25,7 @@ from xleval.records import RECORDS
 from xleval.resources import resource
 from xleval.site import overview
 from xleval.site.board import BADGES, REPRODUCED, SELF_REPORTED, VALIDATED, Page, pages_of
-from xleval.site.citations import citations_of
+from xleval.site.citations import bibtex_of_entry, citations_of
 from xleval.site.contributions import Contribution, Tell, entries_of, read_contribution, refuse_twice
 from xleval.site.feed import feed
 from xleval.site.known import FACETS, Known
@@ -106,6 +106,7 @@ class _Place:
     """The folder that is being filled."""
 
     folder: Path
+    site: Site
     templates: Environment
 
     def page(self, template: str, path: str, **values: Any) -> None:
@@ -126,7 +127,7 @@ def _write(
     folder: Path, site: Site, contributions: Sequence[Contribution], pages: Sequence[Page], known: Known
 ) -> None:
     home = resource("leaderboard")
-    place = _Place(folder, environment(home / "templates", site))
+    place = _Place(folder, site, environment(home / "templates", site))
     place.text("assets/site.js", _joined(home / "script", "*.js"))
     place.text("assets/site.css", _joined(home / "style", "*.css"))
     place.copy("assets/icon.svg", home / "templates" / "icon.svg")
@@ -167,7 +168,8 @@ def _entry(place: _Place, contribution: Contribution, systems: Sequence[System])
             place.copy(f"{folder}/{name}", source)
             files.append((name, source.stat().st_size, file_digest(source)))
     badge = VALIDATED if contribution.validated else SELF_REPORTED
-    common = {"contribution": contribution, "files": files}
+    own = bibtex_of_entry(contribution.name, contribution.updated, files[0][2], place.site.url)
+    common = {"contribution": contribution, "files": files, "own_citation": own}
     place.page("entry.html", f"{folder}/index.html", systems=systems, badge_index=badge, **common)
     for system in systems:
         agreed = all(line.badge == REPRODUCED for _, line in system.places)

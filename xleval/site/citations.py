@@ -77,6 +77,19 @@ def citations_of(strategy_label: str, backbone_id: str) -> list[str]:
     return list(dict.fromkeys((*citations.of_strategy(strategy_label), *citations.of_backbone(backbone_id))))
 
 
+def bibtex_of_entry(name: str, updated: str, sha256: str, url: str) -> str:
+    """BibTeX of an entry of the leaderboard: the digest of its records says which state of it is meant.
+
+    ``name`` is a folder's name, ``updated`` a time of ISO 8601 or empty, ``url`` the site's or empty.
+    """
+    shown = name.replace("_", r"\_")
+    fields = [f'  title = "{{{shown}}}: an entry of the xleval leaderboard"']
+    fields += [f'  year = "{updated[:4]}"'] if updated else []
+    fields += [f'  url = "{url}entry/{name}/index.html"'] if url else []
+    fields += [f'  note = "records with SHA-256 {sha256}"']
+    return f"@misc{{xleval-{name},\n" + ",\n".join(fields) + "\n}"
+
+
 def load_citations(path: Path | None = None, papers: Mapping[str, Paper] | None = None) -> Citations:
     """The citations in ``path``, by default those that come with xleval; works may also be among ``papers``.
 

@@ -25,6 +25,7 @@ ID, PREDICTION, GROUP = _OWN = "id", "prediction", "group"
 _LARGEST = 2**63 - 1
 #: pyarrow reads a file in blocks of this many bytes; a line has to fit in one.
 _BLOCK = 1 << 26
+_OUTSIDE = "leads out of its folder; per-item files lie in the results folder"
 _REMEDY = "restore the file, or run again to score the items anew"
 
 
@@ -47,19 +48,23 @@ def items_path(folder: Path, record: Mapping[str, Any]) -> Path:
         UserError: the record names none, or one outside of the folder (an absolute path, ``..``, a link that
             leads out): a record that somebody sent must not make other files be read.
     """
+    inside = Path(folder) / items_name(record)
+    if not inside.resolve().is_relative_to(Path(folder).resolve()):
+        raise UserError(f"per_example.path {record['per_example']['path']!r} {_OUTSIDE}")
+    return inside
+
+
+def items_name(record: Mapping[str, Any]) -> str:
+    """The path of the per-item file of an ``eval`` record below its results folder, as it is packed.
+
+    Raises:
+        UserError: the record names none, or one that is not below (an absolute path, ``..``).
+    """
     path = _described(record, "path", str)
     parts = PurePosixPath(path.replace("\\", "/")).parts
-    inside = Path(folder).joinpath(*parts)
-    if (
-        not parts
-        or path.startswith(("/", "\\"))
-        or ".." in parts
-        or ":" in parts[0]
-        or "\0" in path
-        or not inside.resolve().is_relative_to(Path(folder).resolve())
-    ):
-        raise UserError(f"per_example.path {path!r} leads out of {folder}; per-item files lie in the results folder")
-    return inside
+    if not parts or path.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in path:
+        raise UserError(f"per_example.path {path!r} {_OUTSIDE}")
+    return "/".join(parts)
 
 
 def items_of(folder: Path, record: Mapping[str, Any]) -> tuple[tuple[str, ...], Items]:

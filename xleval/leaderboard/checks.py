@@ -13,7 +13,7 @@ from typing import Any
 
 from xleval.errors import UserError
 from xleval.fingerprint import canonical
-from xleval.item_files import items_path
+from xleval.item_files import items_name
 from xleval.item_pack import PACK, UNPACKED, pack_members
 from xleval.leaderboard.bounds import out_of_bounds
 from xleval.leaderboard.entries import NAME, entry_folders
@@ -170,16 +170,14 @@ def _pack_faults(results: Results) -> Iterator[Fault]:
     except UserError as error:
         yield Fault(0, "", str(error))
         return
-    total = sum(
-        sizes.get(_member(results.folder, record), 0) for _, record in _lines(results.path) if record["type"] == "eval"
-    )
+    total = sum(sizes.get(_member(record), 0) for _, record in _lines(results.path) if record["type"] == "eval")
     if total > READ:
         yield Fault(0, "", f"{total:,} bytes of items for all cells; the limit is {READ:,}: make several entries")
 
 
-def _member(folder: Path, record: Record) -> str:
+def _member(record: Record) -> str:
     try:
-        return items_path(folder, record).relative_to(folder).as_posix()
+        return items_name(record)
     except UserError:  # told where scores are computed again
         return ""
 
@@ -190,7 +188,7 @@ def _unused(folder: Path, lines: Iterable[tuple[int, Record]]) -> Iterator[Fault
         members = pack_members(folder / PACK)
     except UserError:
         return
-    unused = sorted(set(members) - {_member(folder, record) for _, record in lines if record["type"] == "eval"})
+    unused = sorted(set(members) - {_member(record) for _, record in lines if record["type"] == "eval"})
     if unused:
         more = f" and {len(unused) - 1} more" if len(unused) > 1 else ""
         yield Fault(0, "", f"no record names member {unused[0]!r:.200}{more} of {PACK}; remove it")

@@ -26,7 +26,7 @@ from xleval.resources import resource
 from xleval.site import overview
 from xleval.site.board import BADGES, REPRODUCED, SELF_REPORTED, VALIDATED, Page, pages_of
 from xleval.site.citations import bibtex_of_entry, citations_of
-from xleval.site.contributions import Contribution, Tell, entries_of, read_contribution, refuse_twice
+from xleval.site.contributions import Contribution, Tell, entries_of, no_collector, read_contributions, refuse_twice
 from xleval.site.feed import feed
 from xleval.site.known import FACETS, Known
 from xleval.site.payload import files_of
@@ -59,6 +59,7 @@ class Built(NamedTuple):
     """Entries whose scores are not validated."""
 
 
+@no_collector()
 def build(
     results: Path,
     out: Path,
@@ -77,10 +78,7 @@ def build(
         UserError: an entry that cannot be shown, two that have the same cell, a folder ``out`` that is no built site, a
             full disk.
     """
-    contributions = []
-    for folder in entries_of(results):
-        tell(folder.name, 0, 1)
-        contributions.append(read_contribution(folder, tell))
+    contributions = read_contributions(list(entries_of(results)), tell)
     refuse_twice(contributions)
     known = Known(host)
     pages = add_printed(pages_of(contributions, known, cache_folder, tell), load(), known)

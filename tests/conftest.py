@@ -12,10 +12,25 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from forked import Forks, fixed
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: The caller's variables: what is set later is by libraries that tests import, and by a test for a plugin.
+GIVEN = {*os.environ, "PYTHONPATH"}
+
 MakePlugin = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Several processes take files in the order of collection, not those of many tests first: see below.
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, for one that begins last is what all other processes wait for."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture
@@ -48,40 +63,68 @@ def temporary_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @dataclass
 class Cli:
-    """Runs ``python -m xleval`` in a folder of its own, with its own store and no hub."""
+    """Runs ``python -m xleval`` in a folder of its own, with its own store and no hub.
+
+    A command that takes more than ``seconds`` is killed (SIGKILL), which raises ``subprocess.TimeoutExpired``.
+    """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    forks: Forks | None = None
 
     def __call__(
-        self, *arguments: str | Path, code: int | None = 0, **environment: str
+        self, *arguments: str | Path, code: int | None = 0, seconds: float = 600, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "xleval", *map(str, arguments)],
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        given, environment = [str(part) for part in arguments], {**self.environment, **environment}
+        if self.forks and fixed(environment) == self.forks.fixed:
+            done = self.forks.run(given, self.folder, environment, seconds)
+        else:
+            command = [sys.executable, "-m", "xleval", *given]
+            done = subprocess.run(
+                command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=seconds
+            )
         assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """``cli("ls", "tasks", code=0)``: the completed process, its exit code checked."""
-    (tmp_path / "work").mkdir()
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("XLEVAL_", "_XLEVAL_", "HF_"))}
-    alone = {
-        "XLEVAL_STORE": str(tmp_path / "store"),
-        "HF_HOME": str(tmp_path / "hub"),
+def alone(place: Path) -> dict[str, str]:
+    """The environment of a command: a store and a hub's folder below ``place``, and none of the caller's."""
+    not_kept = ("XLEVAL_", "_XLEVAL_", "HF_")
+    return {
+        **{key: value for key, value in os.environ.items() if key in GIVEN and not key.startswith(not_kept)},
+        "XLEVAL_STORE": str(place / "store"),
+        "HF_HOME": str(place / "hub"),
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "COLUMNS": "200",
     }
-    return Cli(tmp_path / "work", {**kept, **alone})
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks | None]:
+    """What ``cli`` forks its processes off; elsewhere than on Linux libraries that hold threads do not bear it."""
+    if sys.platform != "linux":
+        yield None
+        return
+    forks = Forks(alone(tmp_path_factory.mktemp("forks")))
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(scope="module")
+def shared_cli(tmp_path_factory: pytest.TempPathFactory, forks: Forks | None) -> Cli:
+    """As ``cli``, with one store and folder for a file of tests."""
+    place = tmp_path_factory.mktemp("shared")
+    (place / "work").mkdir()
+    return Cli(place / "work", alone(place), forks)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, forks: Forks | None) -> Cli:
+    """``cli("ls", "tasks", code=0)``: the completed process, its exit code checked."""
+    (tmp_path / "work").mkdir()
+    return Cli(tmp_path / "work", alone(tmp_path), forks)
 
 
 @pytest.fixture(scope="session")

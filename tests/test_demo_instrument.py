@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Cli
 from scipy.stats import spearmanr
 
 from xleval.records import Results
@@ -18,21 +16,11 @@ MADE = {language.code: language for language in LANGUAGES}
 CHANCE = 1 / 3
 
 
-def results_of(place: Path, *options: str) -> Path:
-    """What ``xleval run`` with some options leaves."""
-    done = subprocess.run(
-        [sys.executable, "-m", "xleval", "run", *options],
-        capture_output=True, text=True, cwd=place, timeout=1200,
-        env={**os.environ, "XLEVAL_STORE": str(place / "store"), "HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return place / "xleval-results"
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The main job, run as the README says."""
-    return results_of(tmp_path_factory.mktemp("demo"), "--strategy", "tlr-all-multi")
+def folder(shared_cli: Cli) -> Path:
+    """What the main job leaves, run as the README says."""
+    shared_cli("run", "--strategy", "tlr-all-multi", seconds=1200)
+    return shared_cli.folder / "xleval-results"
 
 
 def cells(folder: Path, task: str) -> list[dict[str, Any]]:
@@ -90,9 +78,10 @@ FULL = {"demo-paraphrase": 0.7, "demo-copa": 0.6, "demo-pos": 0.95, "demo-parse"
 
 
 @pytest.mark.slow
-def test_every_family_is_learnt_and_graded(tmp_path: Path) -> None:
+def test_every_family_is_learnt_and_graded(cli: Cli) -> None:
     asked = [part for task in FULL for part in ("--task", task)]
-    found = results_of(tmp_path, "--strategy", "la-none-tr", "--seeds", "1", *asked)
+    cli("run", "--strategy", "la-none-tr", "--seeds", "1", "--jobs", "1", *asked, seconds=1200)
+    found = cli.folder / "xleval-results"
     runs = Results(found).runs()
     for task, least in FULL.items():
         records = cells(found, task)

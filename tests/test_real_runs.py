@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Cli
 
 from xleval.records import Results
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 SMALL = ["--seeds", "2", "--limit", "40", "--set", "la.steps=3", "--set", "la.batch=2", "--set", "la.chunk=64",
-         "--set", "la.held_out=0.001", "--set", "train.epochs=1"]  # fmt: skip
+         "--set", "la.held_out=0.001", "--set", "train.epochs=1", "--jobs", "1"]  # fmt: skip
 SHARED = ["--strategy", "tlr-all-multi", "--strategy", "la-source", "--strategy", "la-none"]
 
 
-def xleval(*arguments: str | Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "xleval", *map(str, arguments)], capture_output=True, text=True, timeout=600,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module", params=["bert", "xlm-roberta"])
-def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_cli: Cli) -> Path:
     tokenizers = Path(__file__).resolve().parents[2] / "shared" / "data" / "tokenizers"
     if not tokenizers.is_dir():
         pytest.skip("no public data beside the checkout (../shared/data)")
     name = {"bert": "bert-base-multilingual-cased", "xlm-roberta": "xlm-roberta-base"}[request.param]
     folder = tmp_path_factory.mktemp(request.param) / "encoder"
-    xleval("backbone", "make", tokenizers / name, folder, "--layers", "2", "--hidden", "32", "--kind", request.param)
+    kind = request.param
+    shared_cli("backbone", "make", tokenizers / name, folder, "--layers", "2", "--hidden", "32", "--kind", kind)
     return folder
 
 
@@ -45,16 +35,16 @@ def options(realdata: Path, backbone: Path, tmp_path: Path) -> list[str | Path]:
     return ["--data-dir", realdata, "--text-dir", realdata / "text", "--backbone", backbone, *places, *SMALL]
 
 
-def test_masakhaner_from_wikiann(backbone: Path, realdata: Path, tmp_path: Path) -> None:
+def test_masakhaner_from_wikiann(cli: Cli, backbone: Path, realdata: Path, tmp_path: Path) -> None:
     from seqeval.metrics import f1_score
 
     asked = ["--task", "masakhaner", "--language", "hau,yor", "--source", "masakhaner=wikiann-en", *SHARED]
     chosen = [*asked, *options(realdata, backbone, tmp_path)]
-    graph: dict[str, Any] = json.loads(xleval("plan", "--json", *chosen))
+    graph: dict[str, Any] = json.loads(cli("plan", "--json", *chosen).stdout)
     both = [a for a in graph["artifacts"] if a["kind"] == "task_adapter" and a["used_by"] == ["la-source", "la-none"]]
     assert [adapter["seed"] for adapter in both] == [1, 2]  # one a seed, shared
     assert graph["counts"]["language_adapter"] == {"total": 3, "missing": 3}
-    xleval("run", *chosen)
+    cli("run", *chosen)
     cells = list(Results(tmp_path / "out").cells().values())
     assert len(cells) == 3 * 2 * 2
     kept = {"B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"}
@@ -69,7 +59,7 @@ def test_masakhaner_from_wikiann(backbone: Path, realdata: Path, tmp_path: Path)
         assert len(items) == 40
         expected = f1_score([gold[int(i["id"])] for i in items], [i["prediction"] for i in items], zero_division=0)
         assert record["metrics"]["f1"]["value"] == pytest.approx(float(expected), abs=1e-12)
-    assert json.loads(xleval("plan", "--json", *chosen))["cells"] == {"total": 12, "missing": 0}
+    assert json.loads(cli("plan", "--json", *chosen).stdout)["cells"] == {"total": 12, "missing": 0}
 
 
 #: Task → languages whose files lie beside the checkout, with what else it takes to read them.
@@ -89,7 +79,9 @@ RUNS = [("bert", task) for task in BENCHMARKS] + [("xlm-roberta", task) for task
 
 
 @pytest.mark.parametrize(("backbone", "task"), RUNS, indirect=["backbone"])
-def test_every_benchmark_runs_in_all_its_languages(task: str, backbone: Path, realdata: Path, tmp_path: Path) -> None:
+def test_every_benchmark_runs_in_all_its_languages(
+    task: str, cli: Cli, backbone: Path, realdata: Path, tmp_path: Path
+) -> None:
     pairs = tmp_path / "english-pairs"  # PAWS is not beside the checkout, its translations are: read as a user's own
     pairs.mkdir()
     for split in ("train", "dev"):
@@ -98,7 +90,7 @@ def test_every_benchmark_runs_in_all_its_languages(task: str, backbone: Path, re
     chosen = options(realdata, backbone, tmp_path)
     chosen[chosen.index("--limit") + 1] = "200"
     chosen[chosen.index("--seeds") + 1] = "1"
-    xleval("run", "--task", task, "--strategy", "la-none-tr", *chosen, *more)
+    cli("run", "--task", task, "--strategy", "la-none-tr", *chosen, *more)
     cells = list(Results(tmp_path / "out").cells().values())
     asked = more[1].split(",") if more[:1] == ["--language"] else []
     assert len(cells) == len(asked) or len(cells) == 11  # XCOPA has eleven
@@ -106,21 +98,17 @@ def test_every_benchmark_runs_in_all_its_languages(task: str, backbone: Path, re
     assert {record["dataset"] for record in cells} == {task}
 
 
-def test_answers_withheld_stop_a_run_before_it_trains(backbone: Path, realdata: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "xleval", "run", "--task", "tydiqa-goldp", "--language", "swa", "--strategy",
-         "la-none-tr", *map(str, options(realdata, backbone, tmp_path))],
-        capture_output=True, text=True, timeout=600, env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
-    assert done.returncode == 2
+def test_answers_withheld_stop_a_run_before_it_trains(cli: Cli, backbone: Path, realdata: Path, tmp_path: Path) -> None:
+    asked = ["--task", "tydiqa-goldp", "--language", "swa", "--strategy", "la-none-tr"]
+    done = cli("run", *asked, *options(realdata, backbone, tmp_path), code=2)
     assert "tydiqa.goldp.sw.dev.json" in done.stderr
     assert "XTREME takes the answers out" in done.stderr
     assert not (tmp_path / "out" / "records.jsonl").exists()
 
 
-def test_americasnli_from_mnli(backbone: Path, realdata: Path, tmp_path: Path) -> None:
+def test_americasnli_from_mnli(cli: Cli, backbone: Path, realdata: Path, tmp_path: Path) -> None:
     asked = ["--task", "americasnli", "--language", "cni,nah", *SHARED]
-    xleval("run", *asked, *options(realdata, backbone, tmp_path))
+    cli("run", *asked, *options(realdata, backbone, tmp_path))
     cells = list(Results(tmp_path / "out").cells().values())
     assert len(cells) == 3 * 2 * 2
     assert {record["n_examples"] for record in cells} == {40}

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
+from conftest import Cli
 
 from xleval.records import Results, content
 
@@ -27,16 +29,30 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def command(folder: Path, *more: str) -> list[str]:
+def arguments(folder: Path, *more: str) -> list[str]:
     task = [] if "--task" in more else ["--task", "demo-ner"]
     place = ["--store", str(folder / "store"), "--out", str(folder / "out")]
-    return [sys.executable, "-m", "xleval", "run", *task, *SMALL, *place, *more]
+    return [*task, *SMALL, *place, *more]
 
 
-def xleval(folder: Path, *more: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(folder, *more), capture_output=True, text=True, env=environment(), timeout=300)
-    assert (done.returncode == 0) == ok, done.stderr
-    return done
+def command(folder: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "xleval", "run", *arguments(folder, *more)]
+
+
+class Xleval(Protocol):
+    def __call__(
+        self, folder: Path, *more: str, command: str = "run", code: int | None = 0, seconds: float = 300
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture(scope="module")
+def xleval(shared_cli: Cli) -> Xleval:
+    """A run, or a half of one, in one process: for what does not depend on how many there are."""
+
+    def call(folder: Path, *more: str, command: str = "run", code: int | None = 0, seconds: float = 300) -> Any:
+        return shared_cli(command, *arguments(folder, *more, "--jobs", "1"), code=code, seconds=seconds)
+
+    return call
 
 
 def contents(folder: Path) -> list[str]:
@@ -52,8 +68,8 @@ def contents(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An uninterrupted run of two strategies and two seeds."""
+def whole(tmp_path_factory: pytest.TempPathFactory, xleval: Xleval) -> Path:
+    """An uninterrupted run of two strategies and two seeds, in one process."""
     folder = tmp_path_factory.mktemp("whole")
     xleval(folder, *STRATEGIES)
     return folder
@@ -99,11 +115,14 @@ def test_recorded_f1_is_seqevals_over_the_written_predictions(whole: Path) -> No
     assert gold
 
 
-def test_two_runs_give_the_same_records_bit_for_bit(whole: Path, tmp_path: Path) -> None:
+def items(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "out" / "items").iterdir()}
+
+
+def test_two_runs_give_the_same_records_bit_for_bit(whole: Path, tmp_path: Path, xleval: Xleval) -> None:
     xleval(tmp_path, *STRATEGIES)
     assert contents(tmp_path) == contents(whole)
-    files = {p.name: p.read_bytes() for p in (whole / "out" / "items").iterdir()}
-    assert {p.name: p.read_bytes() for p in (tmp_path / "out" / "items").iterdir()} == files
+    assert items(tmp_path) == items(whole)
 
 
 def test_a_second_run_trains_nothing_and_imports_no_torch(whole: Path) -> None:
@@ -112,31 +131,39 @@ def test_a_second_run_trains_nothing_and_imports_no_torch(whole: Path) -> None:
         "import sys; from xleval.cli import cli; cli.main(sys.argv[1:], standalone_mode=False); "
         "print('torch' in sys.modules)"
     )
-    arguments = command(whole, *STRATEGIES)[3:]
     done = subprocess.run(
-        [sys.executable, "-c", probe, *arguments], capture_output=True, text=True, env=environment(), timeout=60
+        [sys.executable, "-c", probe, *command(whole, *STRATEGIES)[3:]],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
     )
     assert done.stdout.strip().endswith("False"), done.stderr
     assert contents(whole) == before
 
 
-def test_another_results_folder_reuses_the_predictions(whole: Path, tmp_path: Path) -> None:
-    arguments = command(whole, *STRATEGIES, "--out", str(tmp_path / "out"))
-    done = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=60)
+def test_another_results_folder_reuses_the_predictions(whole: Path, tmp_path: Path, xleval: Xleval) -> None:
+    done = xleval(whole, *STRATEGIES, "--out", str(tmp_path / "out"))
     assert "scoring only" in done.stderr
     assert contents(tmp_path) == contents(whole)
 
 
 @pytest.mark.slow
-def test_ten_kills_and_a_resume_lose_and_repeat_nothing(whole: Path, tmp_path: Path) -> None:
+def test_ten_kills_and_a_resume_lose_and_repeat_nothing(whole: Path, tmp_path: Path, xleval: Xleval) -> None:
     draw = random.Random(int(os.environ.get("XLEVAL_KILL_SEED", "1")))
-    arguments = command(tmp_path, *STRATEGIES, "--set", "engine.checkpoint_seconds=0")
+    always = (*STRATEGIES, "--set", "engine.checkpoint_seconds=0")
     finished: set[str] = set()
-    for _ in range(10):
-        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
-        time.sleep(draw.uniform(1.0, 14.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    for number in range(10):
+        if number % 5:
+            with suppress(subprocess.TimeoutExpired):
+                xleval(tmp_path, *always, code=None, seconds=draw.uniform(0.5, 7.0))
+        else:  # workers survive the process that started them, for a while
+            process = subprocess.Popen(
+                command(tmp_path, *always), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+            )
+            time.sleep(draw.uniform(4.0, 14.0))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
         now = {r["run_id"] + r["language"] for r in Results(tmp_path / "out").cells().values()}
         assert finished <= now  # what was finished before is there still
         finished = now
@@ -158,13 +185,17 @@ def test_two_processes_share_a_store_and_a_results_folder(whole: Path, tmp_path:
 
 
 def test_one_process_gives_the_same_records_as_several(whole: Path, tmp_path: Path) -> None:
-    xleval(tmp_path, *STRATEGIES, "--jobs", "1")
+    """Nor do the seeds of hashes matter: each of these is an interpreter from nothing."""
+    several = command(tmp_path, *STRATEGIES, "--jobs", "2")
+    done = subprocess.run(several, capture_output=True, text=True, env=environment(), timeout=300)
+    assert done.returncode == 0, done.stderr
     assert contents(tmp_path) == contents(whole)
+    assert items(tmp_path) == items(whole)
 
 
-def test_a_worker_that_is_killed_leaves_failed_records_that_a_retry_replaces(whole: Path, tmp_path: Path) -> None:
-    arguments = command(tmp_path, *STRATEGIES, "--jobs", "2")
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+def test_a_worker_that_is_killed_leaves_failed_records_that_a_retry_replaces(tmp_path: Path, xleval: Xleval) -> None:
+    asked = command(tmp_path, *STRATEGIES, "--jobs", "2")
+    process = subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("LA "):
@@ -180,7 +211,7 @@ def test_a_worker_that_is_killed_leaves_failed_records_that_a_retry_replaces(who
     assert {r["status"] for r in Results(tmp_path / "out").cells().values()} == {"ok"}
 
 
-def test_a_truncated_adapter_is_noticed_and_made_again(whole: Path, tmp_path: Path) -> None:
+def test_a_truncated_adapter_is_noticed_and_made_again(whole: Path, tmp_path: Path, xleval: Xleval) -> None:
     import shutil
 
     shutil.copytree(whole / "store", tmp_path / "store")
@@ -193,27 +224,23 @@ def test_a_truncated_adapter_is_noticed_and_made_again(whole: Path, tmp_path: Pa
     assert contents(tmp_path) == contents(whole)
 
 
-def test_a_failing_cell_is_a_record_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_failing_cell_is_a_record_and_the_rest_goes_on(tmp_path: Path, xleval: Xleval) -> None:
     done = xleval(
         tmp_path, "--strategy", "la-none-tr", "--seeds", "1", "--task", "demo-ner", "--task", "demo-nli",
-        "--set", "train.lr=1e30", ok=False,
+        "--set", "train.lr=1e30", code=1,
     )  # fmt: skip
-    assert done.returncode == 1
     failed = [r for r in Results(tmp_path / "out").cells().values() if r["status"] == "failed"]
     assert len(failed) == 4
     assert all("step" in r["error"]["message"] for r in failed)
     assert "failed" in done.stdout
     # A retry that succeeds supersedes the failure.
-    again = command(tmp_path, "--strategy", "la-none-tr", "--seeds", "1", "--set", "train.lr=1e-3")
-    assert subprocess.run(again, env=environment(), capture_output=True, timeout=300).returncode == 0
+    xleval(tmp_path, "--strategy", "la-none-tr", "--seeds", "1", "--set", "train.lr=1e-3")
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_says_what_is_done_and_how_to_go_on(jobs: str, tmp_path: Path) -> None:
-    arguments = command(tmp_path, *STRATEGIES, "--set", "train.steps=2000", "--jobs", jobs)
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment()
-    )
+    asked = command(tmp_path, *STRATEGIES, "--set", "train.steps=2000", "--jobs", jobs)
+    process = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment())
     assert process.stderr is not None
     for line in process.stderr:  # until the first task adapter is under way
         if line.startswith("TA demo-ner") and "step" in line.split(":")[1] and "2000 steps" not in line:
@@ -226,17 +253,12 @@ def test_ctrl_c_says_what_is_done_and_how_to_go_on(jobs: str, tmp_path: Path) ->
     assert list((tmp_path / "store" / "partial").glob("*/current.json"))  # the training goes on from here
 
 
-def test_score_needs_no_model_and_predict_records_nothing(whole: Path, tmp_path: Path) -> None:
-    def half(name: str) -> Any:
-        arguments = [name if word == "run" else word for word in command(tmp_path, *STRATEGIES)]
-        return subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=300)
-
-    early = half("score")
-    assert early.returncode == 1
+def test_score_needs_no_model_and_predict_records_nothing(whole: Path, tmp_path: Path, xleval: Xleval) -> None:
+    early = xleval(tmp_path, *STRATEGIES, command="score", code=1)
     assert "8 cells have no prediction yet" in early.stderr
-    assert half("predict").returncode == 0
+    xleval(tmp_path, *STRATEGIES, command="predict")
     assert not (tmp_path / "out" / "records.jsonl").exists()
-    assert half("score").returncode == 0
+    xleval(tmp_path, *STRATEGIES, command="score")
     assert contents(tmp_path) == contents(whole)
 
 

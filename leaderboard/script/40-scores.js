@@ -3,6 +3,7 @@
 (() => {
   const { arrange, announceSort, average, coverage, fold, interval, listen, make, mark, mean, order, points } = xleval;
   const TEXT = new Set(['strategy', 'backbone', 'badge']);
+  const [AT_ONCE, MARGIN] = [1500, 3]; // cells; rows
 
   class Scores {
     constructor(element, data, changed) {
@@ -64,6 +65,8 @@
     show(view) {
       this.view = view;
       const shown = new Set(view.rows[this.index]);
+      const sorted = this.order();
+      this.defer(sorted.filter((tr) => shown.has(Number(tr.dataset.row))), sorted);
       for (const [r, tr] of this.rows) if (tr.hidden === shown.has(r)) tr.hidden = !shown.has(r);
       this.showColumns(view);
       const languages = view.all ? 'all' : view.languages.join();
@@ -71,7 +74,23 @@
         for (const [r, tr] of this.rows) this.showAverage(r, tr);
         this.languages = languages;
       }
-      this.sort();
+      this.sorted = sorted;
+      arrange(this.body, sorted);
+      mark(this.headers, this.header(), this.descending);
+    }
+
+    /** Thousands of cells take the browser a fifth of a second: those of rows out of sight come a frame later. */
+    defer(rows, sorted) {
+      const { columns, hidden, view } = this;
+      const same = [...columns.keys()].every((l) => hidden.has(l) === !view.languages.includes(l));
+      if ((same && sorted.every((tr, i) => tr === this.body.rows[i])) || rows.length * view.languages.length <= AT_ONCE) return;
+      const height = this.body.offsetHeight / this.body.rows.length;
+      if (!height) return; // printed, or in a tab that is not shown
+      const first = Math.max(0, Math.floor(-this.body.getBoundingClientRect().top / height) - MARGIN);
+      const last = first + Math.ceil(innerHeight / height) + MARGIN;
+      const later = rows.filter((_, i) => i < first || i > last);
+      for (const tr of later) tr.classList.add('later');
+      requestAnimationFrame(() => setTimeout(() => later.forEach((tr) => tr.removeAttribute('class'))));
     }
 
     /** Only columns that change are touched: `hidden` on every cell is what costs. */
@@ -119,12 +138,13 @@
       };
     }
 
-    sort() {
-      const th = this.headers.find((one) => this.keyOf(one) === this.key);
+    header() {
+      return this.headers.find((th) => this.keyOf(th) === this.key);
+    }
+
+    order() {
       const untouched = this.view.all && this.key === this.normal && this.descending === this.normalDown;
-      this.sorted = untouched ? this.original : order(this.original, this.value(th), this.descending);
-      arrange(this.body, this.sorted);
-      mark(this.headers, th, this.descending);
+      return untouched ? this.original : order(this.original, this.value(this.header()), this.descending);
     }
 
     value(th) {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
-from entries import changed
+from entries import changed, contributed
 from site_results import STRATEGIES, pages, placed
 
 from xleval.comparison.measured import measure
@@ -18,9 +18,11 @@ from xleval.comparison.recorded import recorded
 from xleval.comparison.standing import difference, standings
 from xleval.host import Host
 from xleval.item_files import items_of
+from xleval.leaderboard.adding import add_entry
 from xleval.published import load
 from xleval.report.table import AVERAGE
 from xleval.site.board import PUBLISHED, REPRODUCED, SELF_REPORTED, VALIDATED, Page, address
+from xleval.site.contributions import read_contribution
 from xleval.site.inference import P_UNIT, UNIT, corrected
 from xleval.site.known import Known
 from xleval.site.numbers import Mean, interval, mean, points, signed
@@ -28,6 +30,7 @@ from xleval.site.overview import best_average, finder, summaries
 from xleval.site.payload import files_of
 from xleval.site.printed import add_printed
 from xleval.site.strips import scale_of, strip
+from xleval.site.systems import systems_of
 from xleval.site.transfer import transfer_maps
 from xleval.stats.multiple import benjamini_hochberg, holm
 
@@ -242,6 +245,23 @@ def test_printed_numbers_are_the_papers(tmp_path: Path) -> None:
     data = json.loads(files_of(page, "t")["masakhaner.js"].split(",", 1)[1].removesuffix(");\n"))
     (table,) = data["tables"]
     assert table["kind"] == "published" and table["rows"][0]["badge"] == PUBLISHED
+
+
+def test_a_strategy_is_one_row_of_the_overview_whatever_its_hyperparameters_on_each_task(tmp_path: Path) -> None:
+    first = contributed(tmp_path / "nli", ("madx", "badx"), ("quy",), (1, 2))
+    second = contributed(tmp_path / "ner", ("madx", "badx"), ("deu",), (1, 2), task="ner", xleval="0.1.1")
+    changed(second, lambda records: [r.update(hyperparameters={"lr": 0.5}) for r in records if r["type"] == "run"])
+    add_entry([first, second], tmp_path / "results", "both")
+    found = list(pages(tmp_path / "results").values())
+    overview = summaries(found)
+    assert [(one.label, [bool(cell) for cell in one.cells]) for one in overview] == [
+        ("badx", [True, True]), ("madx", [True, True]),
+    ]  # fmt: skip
+    (badx, madx) = systems_of(read_contribution(tmp_path / "results" / "both"), found)
+    assert [(setting.tasks, setting.hyperparameters) for setting in madx.settings.values()] == [
+        (["ner"], [("lr", "0.5")]), (["nli"], [("lr", "0.1")]),
+    ]  # fmt: skip
+    assert {one.href for one in overview} == {badx.href, madx.href} and badx.seeds == [1, 2]
 
 
 def test_the_best_and_what_is_tied_with_it(page: Page) -> None:

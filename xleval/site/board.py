@@ -33,7 +33,7 @@ class Line:
     label: str
     entry: str
     system: str
-    """Name of its page within the entry's: one for a strategy, configuration and backbone, whatever the tasks."""
+    """Name of its page within the entry's: one for a label and backbone, on all of its tasks."""
     strategy: str
     configuration: str
     backbone: int
@@ -266,7 +266,7 @@ def _line(contribution: Contribution, table: TaskTable, row: Row, backbone: int,
         id=f"{contribution.name}/{table.backbone.partition('@')[0]}/{row.strategy}",
         label=row.strategy,
         entry=contribution.name,
-        system=f"{address(row.name)[:48].rstrip('-')}-{digest([row.name, row.configuration, table.backbone])[:8]}",
+        system=f"{address(row.name)[:48].rstrip('-')}-{digest([row.strategy, table.backbone])[:8]}",
         strategy=row.name,
         configuration=row.configuration,
         backbone=backbone,

@@ -1,4 +1,4 @@
-"""Entries and their systems: what was trained, with which configuration, and all of its scores."""
+"""Entries and their systems: what was trained, with which configuration on each task, and all of its scores."""
 
 from __future__ import annotations
 
@@ -16,25 +16,14 @@ _ENVIRONMENT = ("python", "torch", "transformers", "adapters", "device", "precis
 
 
 @dataclass
-class System:
-    """One strategy, configuration and backbone of an entry."""
+class Setting:
+    """The configuration of a system on some tasks."""
 
-    entry: str
-    name: str
-    """Of its page."""
-    label: str
-    backbone: str
     run: Record
     """The first ``run`` record, whole."""
-    places: list[tuple[Page, Line]] = field(default_factory=list)
-    """Its rows."""
+    tasks: list[str] = field(default_factory=list)
     runs: dict[str, Record] = field(default_factory=dict)
     """By run_id, cut down."""
-
-    @property
-    def href(self) -> str:
-        """Of its page, from the top of the site."""
-        return f"entry/{self.entry}/{self.name}.html"
 
     @property
     def seeds(self) -> list[int]:
@@ -86,10 +75,35 @@ class System:
         rows = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
         return [{key: str(one.get(key) or "–") for key in ("role", "lang", "id", "sha256")} for one in rows]
 
+
+@dataclass
+class System:
+    """A row of the tables of an entry: a strategy under one backbone, on all of its tasks."""
+
+    entry: str
+    name: str
+    """Of its page."""
+    label: str
+    backbone: str
+    places: list[tuple[Page, Line]] = field(default_factory=list)
+    """Its rows."""
+    settings: dict[tuple[str, ...], Setting] = field(default_factory=dict)
+    """By :func:`~xleval.site.contributions.system_of`."""
+
+    @property
+    def href(self) -> str:
+        """Of its page, from the top of the site."""
+        return f"entry/{self.entry}/{self.name}.html"
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of all tasks, in ascending order."""
+        return sorted({seed for setting in self.settings.values() for seed in setting.seeds})
+
     @property
     def citations(self) -> list[str]:
         """BibTeX of the strategy, its kind of adapter and its backbone."""
-        return citations_of(self.label, self.run["backbone"]["id"])
+        return list(dict.fromkeys(one for _, line in self.places for one in citations_of(line.strategy, self.backbone)))
 
 
 def systems_of(contribution: Contribution, pages: Sequence[Page]) -> list[System]:
@@ -99,16 +113,16 @@ def systems_of(contribution: Contribution, pages: Sequence[Page]) -> list[System
         for line in page.lines:
             if line.entry != contribution.name:
                 continue
+            name = page.backbones[line.backbone].name
+            system = found.setdefault(line.system, System(line.entry, line.system, line.label, name))
+            system.places.append((page, line))
             for run_id in line.run_ids:
                 run = contribution.runs[run_id]
-                system = found.get(line.system) or System(
-                    line.entry, line.system, line.label, page.backbones[line.backbone].name,
-                    contribution.examples[system_of(run)],
-                )  # fmt: skip
-                found[line.system] = system
-                system.runs[run_id] = run
-                if not system.places or system.places[-1][1] is not line:
-                    system.places.append((page, line))
+                key = system_of(run)
+                setting = system.settings.setdefault(key, Setting(contribution.examples[key]))
+                setting.runs[run_id] = run
+                if page.task not in setting.tasks:
+                    setting.tasks.append(page.task)
     return sorted(found.values(), key=lambda one: (one.label, one.backbone, one.name))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from xleval.comparison.standing import difference, standings
 from xleval.comparison.summary import summarised
 from xleval.comparison.wording import bare_p, p_text, sentences
 from xleval.errors import UserError
+from xleval.item_files import items_of
 from xleval.records import Results
 from xleval.report.comparison import as_dict, figures, grids
 from xleval.report.figures import svg
@@ -77,7 +79,7 @@ def test_tied_with_the_best(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_set_of_the_tied_corrects_for_the_number_of_strategies(folder: Path) -> None:
-    found = measure(recorded(folder)[0].tables[0], folder)
+    found = measure(recorded(folder)[0].tables[0], partial(items_of, folder))
     p = min(difference(found, "madx", "same", ["swa"]).p_less, difference(found, "madx", "same", ["swa"]).p_greater)
     rest = [row for row in found.table.rows if row.strategy != "tlr"]
     two = replace(found, table=replace(found.table, rows=tuple(rest)))
@@ -85,7 +87,7 @@ def test_the_set_of_the_tied_corrects_for_the_number_of_strategies(folder: Path)
     # With a third strategy there are two comparisons to lose, though that one is out of sight.
     none = {code: np.eye(3, 200, dtype=int) for code in ("swa", "quy")}
     three = scored(folder.parent / "three", {**outcomes(FAR), "none": none})
-    again = measure(recorded(three)[0].tables[0], three)
+    again = measure(recorded(three)[0].tables[0], partial(items_of, three))
     rows = tuple(row for row in again.table.rows if row.strategy != "tlr")
     again = replace(again, table=replace(again.table, rows=rows))
     assert all(standings(again, alpha=p)[name, "swa"].tied for name in ("madx", "same"))

@@ -136,6 +136,7 @@ def test_a_second_run_trains_nothing_and_imports_no_torch(whole: Path) -> None:
         capture_output=True,
         text=True,
         env=environment(),
+        cwd=whole,
         timeout=60,
     )
     assert done.stdout.strip().endswith("False"), done.stderr
@@ -159,7 +160,11 @@ def test_ten_kills_and_a_resume_lose_and_repeat_nothing(whole: Path, tmp_path: P
                 xleval(tmp_path, *always, code=None, seconds=draw.uniform(0.5, 7.0))
         else:  # workers survive the process that started them, for a while
             process = subprocess.Popen(
-                command(tmp_path, *always), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+                command(tmp_path, *always),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment(),
+                cwd=tmp_path,
             )
             time.sleep(draw.uniform(4.0, 14.0))
             process.send_signal(signal.SIGKILL)
@@ -174,7 +179,11 @@ def test_ten_kills_and_a_resume_lose_and_repeat_nothing(whole: Path, tmp_path: P
 def test_two_processes_share_a_store_and_a_results_folder(whole: Path, tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
-            command(tmp_path, *STRATEGIES), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()
+            command(tmp_path, *STRATEGIES),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            cwd=tmp_path,
         )
         for _ in range(2)
     ]
@@ -187,7 +196,7 @@ def test_two_processes_share_a_store_and_a_results_folder(whole: Path, tmp_path:
 def test_one_process_gives_the_same_records_as_several(whole: Path, tmp_path: Path) -> None:
     """Nor do the seeds of hashes matter: each of these is an interpreter from nothing."""
     several = command(tmp_path, *STRATEGIES, "--jobs", "2")
-    done = subprocess.run(several, capture_output=True, text=True, env=environment(), timeout=300)
+    done = subprocess.run(several, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr
     assert contents(tmp_path) == contents(whole)
     assert items(tmp_path) == items(whole)
@@ -195,7 +204,9 @@ def test_one_process_gives_the_same_records_as_several(whole: Path, tmp_path: Pa
 
 def test_a_worker_that_is_killed_leaves_failed_records_that_a_retry_replaces(tmp_path: Path, xleval: Xleval) -> None:
     asked = command(tmp_path, *STRATEGIES, "--jobs", "2")
-    process = subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    process = subprocess.Popen(
+        asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=tmp_path
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("LA "):
@@ -240,7 +251,9 @@ def test_a_failing_cell_is_a_record_and_the_rest_goes_on(tmp_path: Path, xleval:
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_says_what_is_done_and_how_to_go_on(jobs: str, tmp_path: Path) -> None:
     asked = command(tmp_path, *STRATEGIES, "--set", "train.steps=2000", "--jobs", jobs)
-    process = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment())
+    process = subprocess.Popen(
+        asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(), cwd=tmp_path
+    )
     assert process.stderr is not None
     for line in process.stderr:  # until the first task adapter is under way
         if line.startswith("TA demo-ner") and "step" in line.split(":")[1] and "2000 steps" not in line:

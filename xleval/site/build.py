@@ -20,7 +20,7 @@ from xleval.errors import UserError
 from xleval.fingerprint import file_digest
 from xleval.host import Host
 from xleval.item_pack import PACK
-from xleval.published import load
+from xleval.published import Published, load
 from xleval.records import RECORDS
 from xleval.resources import resource
 from xleval.site import overview
@@ -80,13 +80,13 @@ def build(
     """
     contributions = read_contributions(list(entries_of(results)), tell)
     refuse_twice(contributions)
-    known = Known(host)
-    pages = add_printed(pages_of(contributions, known, cache_folder, tell), load(), known)
+    known, published = Known(host), load()
+    pages = add_printed(pages_of(contributions, known, cache_folder, tell), published, known)
     updated = max((one.updated for one in contributions), default="")
     address = url.rstrip("/") + "/" if url else ""
     site = Site(title, address, _commit(results), __version__, updated)
     with _replaced(out) as place:
-        _write(place, site, contributions, pages, known)
+        _write(place, site, contributions, pages, known, published)
         total = _manifest(place, site)
         html = sum(1 for _ in place.rglob("*.html"))
     doubtful = tuple(one.name for one in contributions if not one.validated)
@@ -122,7 +122,12 @@ class _Place:
 
 
 def _write(
-    folder: Path, site: Site, contributions: Sequence[Contribution], pages: Sequence[Page], known: Known
+    folder: Path,
+    site: Site,
+    contributions: Sequence[Contribution],
+    pages: Sequence[Page],
+    known: Known,
+    published: Published,
 ) -> None:
     home = resource("leaderboard")
     place = _Place(folder, site, environment(home / "templates", site))
@@ -141,7 +146,7 @@ def _write(
         _entry(place, contribution, systems[contribution.name])
     place.page("compare.html", "compare.html", comparable=[one for one in pages if _comparable(one)])
     place.page("transfer.html", "transfer.html", maps=list(transfer_maps(pages, known)))
-    place.page("about.html", "about.html", papers=load().papers)
+    place.page("about.html", "about.html", papers=published.papers)
     place.text("feed.xml", feed(site, [(one, _words(one, systems[one.name])) for one in contributions]))
 
 

@@ -23,7 +23,7 @@ from xleval.errors import UserError
 from xleval.item_pack import PACK
 from xleval.leaderboard.bounds import out_of_bounds
 from xleval.leaderboard.checks import check_entry, crowded
-from xleval.leaderboard.entries import NAME
+from xleval.leaderboard.entries import NAME, entry_folders
 from xleval.records import RECORDS, Key, Record, Results
 from xleval.report.table import configuration
 
@@ -218,7 +218,5 @@ def _short(run_id: Any) -> str:
 
 def entries_of(folder: Path) -> Iterator[Path]:
     """The entries of a folder of entries, which may be missing: then there are none."""
-    from xleval.leaderboard.entries import entry_folders
-
     if folder.is_dir():
         yield from entry_folders(folder)

@@ -88,9 +88,13 @@
       if (!height) return; // printed, or in a tab that is not shown
       const first = Math.max(0, Math.floor(-this.body.getBoundingClientRect().top / height) - MARGIN);
       const last = first + Math.ceil(innerHeight / height) + MARGIN;
-      const later = rows.filter((_, i) => i < first || i > last);
-      for (const tr of later) tr.classList.add('later');
-      requestAnimationFrame(() => setTimeout(() => later.forEach((tr) => tr.removeAttribute('class'))));
+      const [above, below] = [rows.slice(0, first), rows.slice(last + 1)];
+      for (const part of [above, below]) {
+        for (const tr of part) tr.className = 'later';
+        if (part.length) part[0].style.height = `${height * part.length}px`; // one row holds the place of all
+      }
+      const back = (tr) => ['class', 'style'].forEach((name) => tr.removeAttribute(name));
+      requestAnimationFrame(() => setTimeout(() => [...above, ...below].forEach(back)));
     }
 
     /** Only columns that change are touched: `hidden` on every cell is what costs. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ MakePlugin = Callable[..., Path]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Ignored in what a shell starts in the background, which tests of Ctrl-C and their processes would inherit.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Several processes take files in the order of collection, not those of many tests first: see below.
     config.option.loadscopereorder = False
 

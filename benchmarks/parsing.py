@@ -115,7 +115,7 @@ class Ours:
 
     def train(self, features: TreeFeatures, seed: int) -> int:
         """One epoch of the engine's own loop."""
-        batches = epoch_batches(features.costs, BATCH, seed, 0)
+        batches = epoch_batches(features.shapes, BATCH, seed, 0)
 
         def losses(step: int, budget: int) -> Iterator[Tensor]:
             scores, gold = forward(self.session, FAMILY, features, batches[step])
@@ -298,7 +298,7 @@ def _measured(ours: Ours, peer: Peer, rows: list[TreeRow], test: list[TreeRow], 
     for repetition in range(given.times + 1):
         if repetition == 1:  # the first one warms up
             found = {"step": {}, "decode": {}, "trees": {}}
-        by_length = [batch.tolist() for batch in epoch_batches(learned.costs, BATCH, repetition, 0)]
+        by_length = [batch.tolist() for batch in epoch_batches(learned.shapes, BATCH, repetition, 0)]
         mixed = random.Random(repetition).sample(range(len(rows)), len(rows))
         by_chance = [mixed[i : i + BATCH] for i in range(0, len(mixed), BATCH)]
         steps = len(by_length)

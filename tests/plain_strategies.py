@@ -26,7 +26,7 @@ from adapters import (
 from adapters.composition import Fuse, Stack
 from transformers import AutoModelForMaskedLM, AutoTokenizer, get_linear_schedule_with_warmup
 
-from xleval.engine.batching import epoch_batches
+from xleval.engine.batching import bucketed, epoch_batches
 from xleval.engine.text import cut, mask
 
 #: A name in the model, or names to fuse.
@@ -132,7 +132,7 @@ def predictions(
     if p.config is not None:
         model.train_adapter("task")
     parameters = [q for q in model.parameters() if q.requires_grad]
-    batches = list(epoch_batches(train.costs, hyper["batch"], seed, 0))
+    batches = list(epoch_batches(bucketed(train, hyper["batch"]).shapes, hyper["batch"], seed, 0))
     optimiser = torch.optim.AdamW(parameters, lr=hyper["lr"], weight_decay=0.0)
     schedule = get_linear_schedule_with_warmup(optimiser, 0, len(batches))
     model.train()

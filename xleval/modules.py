@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xleval.host import Host
 
 #: Raised when the meaning of a recipe or of training changes: older artifacts are then not reused.
-SEMANTICS = 1
+SEMANTICS = 2
 
 
 class ModulePlanner:

@@ -45,8 +45,8 @@ def perplexities(graph: Plan, file: Path | None = None) -> Iterator[Perplexity]:
     """
     from xleval.engine.bank import Standing
     from xleval.engine.mlm import perplexity
+    from xleval.engine.standing import folder_of
     from xleval.engine.text import cut, stream
-    from xleval.engine.train import folder_of
     from xleval.run import setting
 
     scope = graph.scope

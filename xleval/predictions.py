@@ -6,19 +6,25 @@ first character of an answer in its context and the one behind its last. Lines a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 PREDICTIONS = "predictions.jsonl"
 
 
-def write_predictions(path: Path, predictions: Iterable[tuple[str, Any]]) -> None:
-    """Writes ``{"id": …, "prediction": …}`` lines from (id, prediction) pairs, as they come."""
+@contextmanager
+def written(path: Path) -> Iterator[Callable[[Iterable[tuple[str, Any]]], None]]:
+    """Gives a function that writes (id, prediction) pairs as ``{"id": …, "prediction": …}`` lines, as they come."""
     import jsonlines
 
     with jsonlines.open(path, "w", compact=True) as stream:
-        stream.write_all({"id": item, "prediction": prediction} for item, prediction in predictions)
+
+        def write(predictions: Iterable[tuple[str, Any]]) -> None:
+            stream.write_all({"id": item, "prediction": prediction} for item, prediction in predictions)
+
+        yield write
 
 
 def read_predictions(path: Path) -> Iterator[tuple[str, Any]]:

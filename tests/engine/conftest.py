@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ from typing import Any
 import pytest
 
 from xleval.backbones import Backbone
+from xleval.events import silent
 from xleval.hyperparameters import group, merged
 from xleval.jobs import LanguageAdapterJob, TaskAdapterJob
 from xleval.recipe import LA
+from xleval.store import Store
 from xleval.tasks.sources import SequenceRow, TokenRow
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -63,6 +67,28 @@ class ToyText:
         return list(self.made)
 
 
+def trained(
+    jobs: Sequence[TaskAdapterJob], session: Any, folder: Path, settings: dict[str, Any], emit: Any = silent
+) -> list[Any]:
+    """How each of some task adapters was trained; the adapter of the i-th lies in ``folder / str(i)``.
+
+    Raises:
+        TrainingFailedError: of the first that failed.
+    """
+    from xleval.engine.loop import Trained
+    from xleval.engine.train import train
+
+    found = {}
+    for done in train(jobs, session, Store(folder / "store"), settings, emit):
+        if not isinstance(done.trained, Trained):
+            raise done.trained
+        found[done.job] = done.trained
+        out = folder / str(jobs.index(done.job))
+        out.mkdir(parents=True, exist_ok=True)
+        session.save_task_adapter(out)
+    return [found[job] for job in jobs]
+
+
 def words(seed: int, count: int, letters: str = LETTERS) -> list[str]:
     draw = random.Random(seed)
     return ["".join(draw.choice(letters) for _ in range(draw.randint(1, 6))) for _ in range(count)]
@@ -97,6 +123,24 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{c}" for c in LETTERS)]
     (folder / "vocab.txt").write_text("\n".join(pieces) + "\n")
     return Backbone("tiny", str(make_backbone(folder, folder / "model", hidden=32, layers=2)))
+
+
+@pytest.fixture(scope="session")
+def still_backbone(backbone: Backbone, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    """The same without dropout, which draws otherwise than the adapters library does."""
+    folder = tmp_path_factory.mktemp("still") / "model"
+    shutil.copytree(backbone.path(), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return Backbone("still", str(folder))
+
+
+@pytest.fixture
+def still_session(still_backbone: Backbone) -> Any:
+    from xleval.engine.session import Session
+
+    return Session(still_backbone, "cpu", "fp32")
 
 
 @pytest.fixture

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xleval.engine.batching import epoch_batches, passes
+from xleval.engine.batching import bucketed, epoch_batches, passes
 from xleval.tasks.features import Features, ranges
+
+
+def of_lengths(lengths: Any) -> Features:
+    """Examples of one sequence each."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return Features(np.zeros(offsets[-1], dtype=np.int32), offsets, None, np.arange(len(lengths)))
+
 
 LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(np.array)
 
@@ -25,16 +34,40 @@ def test_an_epoch_has_every_example_once_in_full_batches(
 
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:
-    lengths = np.arange(1, 101)
-    order = [np.concatenate(epoch_batches(lengths, 8, seed, epoch)) for seed, epoch in ((1, 0), (1, 0), (1, 1), (2, 0))]
+    widths = bucketed(of_lengths(range(1, 101)), 8).shapes
+    order = [np.concatenate(epoch_batches(widths, 8, seed, epoch)) for seed, epoch in ((1, 0), (1, 0), (1, 1), (2, 0))]
     assert (order[0] == order[1]).all()
     assert (order[0] != order[2]).any()
     assert (order[0] != order[3]).any()
 
 
+@given(LENGTHS, st.integers(1, 40), st.integers(0, 5))
+def test_shapes_of_batches_are_the_same_for_all_seeds(lengths: np.ndarray, batch: int, epoch: int) -> None:
+    features = bucketed(of_lengths(lengths), batch)
+    one, other = (
+        [
+            [(len(part), features.widths[part].max()) for part in passes(indices, features.costs, 400)]
+            for indices in epoch_batches(features.shapes, batch, seed, epoch)
+        ]
+        for seed in (1, 2)
+    )
+    assert one == other
+
+
+@given(LENGTHS, st.integers(1, 40))
+def test_a_width_has_company(lengths: np.ndarray, batch: int) -> None:
+    features = bucketed(of_lengths(lengths), batch)
+    assert (features.widths >= features.lengths).all()
+    _, sizes = np.unique(features.widths, return_counts=True)
+    assert (sizes >= min(2 * batch, len(lengths))).all()
+    order = np.argsort(features.lengths, kind="stable")
+    assert (np.diff(features.widths[order]) >= 0).all()  # neighbours in length stay neighbours
+
+
 def test_buckets_pad_little() -> None:
     lengths = np.random.default_rng(0).integers(5, 120, 4000)
-    padded = sum(len(b) * lengths[b].max() for b in epoch_batches(lengths, 16, 0, 0))
+    features = bucketed(of_lengths(lengths), 16)
+    padded = sum(len(b) * features.widths[b].max() for b in epoch_batches(features.shapes, 16, 0, 0))
     assert padded / lengths.sum() < 1.05
     assert len(lengths) * 120 / lengths.sum() > 1.8  # what padding to the maximum would cost
 

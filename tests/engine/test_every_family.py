@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from engine.conftest import TAGS, ToyData, ToyTask, pairs, sentences, words
-from xleval.engine.forward import predict
 from xleval.engine.make import make_predictions, make_task_adapters
 from xleval.hyperparameters import DEV_OPTIONS, group, merged
 from xleval.jobs import PredictionJob, TaskAdapterJob
@@ -111,7 +110,9 @@ def test_trained_stored_loaded_and_predicted(
     # A split that is longer than a block is read in blocks, is not kept, and comes out the same.
     monkeypatch.setattr(recent, "BLOCK", 7)
     again = replace(test, fingerprint="again")
-    blocks = list(predict(session, made.task, again, made.hyper, DEV_OPTIONS, 200))  # type: ignore[arg-type]
+    other = replace(target, fingerprint="6" * 64, data=again)
+    list(make_predictions([other], session, store, {**settings, "token_budget": 200}))
+    blocks = list(read_predictions(store.open(other.kind, other.fingerprint) / PREDICTIONS))
     assert [item for item, _ in blocks] == [item for item, _ in whole]
     same = sum(a == b for a, b in zip(blocks, whole, strict=True))
     assert same >= 49  # rounding may tip one decision

@@ -12,21 +12,19 @@ from typing import Any
 import pytest
 import torch
 
+from engine.conftest import trained
 from xleval.engine import checkpoint
 from xleval.engine import loop as loop_module
+from xleval.engine.checkpoint import Piece
+from xleval.engine.encoder import Encoder, Inputs
 from xleval.engine.loop import TrainingFailedError
-from xleval.engine.train import train
 from xleval.events import Event, Notice, WorkProgress, WorkStarted
 from xleval.jobs import TaskAdapterJob
-from xleval.store import Store
 
 
 def run(job: TaskAdapterJob, session: Any, folder: Path, settings: dict[str, Any], emit: Any = lambda e: None) -> Any:
-    out = folder / f"adapter-{len(list(folder.glob('adapter-*')))}"
-    out.mkdir(parents=True)
-    (result,) = train([job], session, Store(folder / "store"), [out], settings, emit)
-    weights = {n: p.detach().clone() for n, p in session.trainable().items()}
-    return result.trained, weights
+    (result,) = trained([job], session, folder, settings, emit)
+    return result, {n: p.detach().clone() for n, p in session.trainable().items()}
 
 
 class StoppedError(Exception):
@@ -138,16 +136,14 @@ def test_loss_that_is_not_finite_says_where(
 def test_out_of_memory_halves_the_budget_and_says_so(
     job: TaskAdapterJob, session: Any, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import xleval.engine.train as train_module
+    original = Encoder.__call__
 
-    original = train_module.forward
-
-    def small(session: Any, family: Any, features: Any, indices: Any) -> Any:
-        if features.inputs(indices, 0)["input_ids"].size > 200:
+    def small(self: Encoder, inputs: Inputs, *given: Any, **more: Any) -> torch.Tensor:
+        if inputs.ids.numel() > 200:
             raise torch.OutOfMemoryError("made up")
-        return original(session, family, features, indices)
+        return original(self, inputs, *given, **more)
 
-    monkeypatch.setattr(train_module, "forward", small)
+    monkeypatch.setattr(Encoder, "__call__", small)
     notices: list[str] = []
     trained, _ = run(
         job, session, tmp_path, {**settings, "token_budget": 1000},
@@ -161,12 +157,10 @@ def test_out_of_memory_halves_the_budget_and_says_so(
 def test_out_of_memory_with_one_example_fails(
     job: TaskAdapterJob, session: Any, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import xleval.engine.train as train_module
-
-    def never(*given: Any) -> Any:
+    def never(*given: Any, **more: Any) -> Any:
         raise torch.OutOfMemoryError("made up")
 
-    monkeypatch.setattr(train_module, "forward", never)
+    monkeypatch.setattr(Encoder, "__call__", never)
     with pytest.raises(TrainingFailedError, match="out of memory at step 0 of 16"):
         run(job, session, tmp_path, settings)
 
@@ -177,17 +171,18 @@ def test_best_checkpoint_is_kept_and_patience_stops(tmp_path: Path) -> None:
     seen: list[float] = []
 
     def losses(step: int, budget: int) -> Iterator[torch.Tensor]:
-        yield -weight.sum()
+        yield -weight
 
-    def evaluate() -> float:
+    def evaluate() -> list[float]:
         seen.append(float(weight.detach()))
-        return next(scores)
+        return [next(scores)]
 
     training = loop_module.Training(
-        key="k", label="toy", parameters={"w": weight}, steps=60, lr=0.1, losses=losses, evaluate=evaluate,
-        eval_every=10, mode=lambda on: None, device=torch.device("cpu"), token_budget=100, patience=3,
+        members=[loop_module.Member("k", "toy", {"w": Piece(weight)}, tmp_path)], steps=60, lr=0.1, losses=losses,
+        evaluate=evaluate, eval_every=10, mode=lambda on: None, device=torch.device("cpu"), token_budget=100, patience=3,
     )  # fmt: skip
-    trained = loop_module.fit(training, tmp_path, 0)
+    (trained,) = loop_module.fit(training, 0)
+    assert isinstance(trained, loop_module.Trained)
     assert trained.best_step == 20  # the first of equal scores
     assert trained.steps == 50  # three evaluations without a gain
     assert float(weight.detach()) == seen[1]
@@ -199,13 +194,13 @@ def test_learning_rate_decays_to_zero(tmp_path: Path) -> None:
 
     def losses(step: int, budget: int) -> Iterator[torch.Tensor]:
         values.append(float(weight.detach()))
-        yield -weight.sum()
+        yield -weight
 
     training = loop_module.Training(
-        key="k", label="toy", parameters={"w": weight}, steps=4, lr=0.4, losses=losses,
-        evaluate=lambda: float(weight.detach()),
+        members=[loop_module.Member("k", "toy", {"w": Piece(weight)}, tmp_path)], steps=4, lr=0.4, losses=losses,
+        evaluate=lambda: [float(weight.detach())],
         eval_every=100, mode=lambda on: None, device=torch.device("cpu"), token_budget=100, select="last",
     )  # fmt: skip
-    loop_module.fit(training, tmp_path, 0)
+    loop_module.fit(training, 0)
     steps = [b - a for a, b in zip([*values], [*values[1:], float(weight.detach())], strict=True)]
     assert steps == pytest.approx([0.4, 0.3, 0.2, 0.1], rel=1e-6)  # AdamW moves by the learning rate here

@@ -11,19 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from engine.conftest import ToyText
+from engine.conftest import ToyText, trained
 from engine.test_mlm import alphabet_text
 from xleval.engine.bank import Standing
 from xleval.engine.loop import TrainingFailedError
 from xleval.engine.mlm import train_fusion, train_language_adapter, tune_backbone
 from xleval.engine.text import Stream, Turns
-from xleval.engine.train import train
 from xleval.errors import UserError
 from xleval.events import WorkProgress
 from xleval.hyperparameters import merged, of_module
 from xleval.jobs import BackboneJob, FusionJob, LanguageAdapterJob, TaskAdapterJob
 from xleval.recipe import BA, LA, MA, Fusion, Tuned
-from xleval.store import Store
 
 SMALL = {"la.chunk": 16, "la.seed": 1, "tune.chunk": 16, "tune.batch": 4}
 SMALL |= {f"{kind}.{key}": value for kind in ("ba", "ma", "fusion") for key, value in
@@ -140,13 +138,12 @@ def test_full_fine_tuning_leaves_the_backbone_to_the_next(
 ) -> None:
     full = replace(job, adapter="full", cycle=(None,), dev_module=None, drop_last=False)
     own = {name: p.detach().clone() for name, p in session.encoder_parameters().items()}
-    list(train([full], session, Store(tmp_path / "store"), [tmp_path / "full"], settings))
+    trained([full], session, tmp_path / "full", settings)
     assert not all(torch.equal(p, own[name]) for name, p in session.encoder_parameters().items())
     fine_tuned = {name: p.detach().clone() for name, p in session.encoder_parameters().items()}
-    out = tmp_path / "adapter"
-    list(train([replace(job, fingerprint="9" * 64)], session, Store(tmp_path / "store"), [out], settings))
+    trained([replace(job, fingerprint="9" * 64)], session, tmp_path / "adapter", settings)
     assert all(torch.equal(p, own[name]) for name, p in session.encoder_parameters().items())
-    session.load_task_adapter(tmp_path / "full")
+    session.load_task_adapter(tmp_path / "full" / "0")
     assert all(torch.equal(p, fine_tuned[name]) for name, p in session.encoder_parameters().items())
 
 
@@ -167,37 +164,24 @@ def test_what_would_train_besides_is_noticed(job: TaskAdapterJob, session: Any, 
 def test_dev_batches_may_cycle_through_the_modules(
     job: TaskAdapterJob, session: Any, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stood: list[str] = []
-    put = session.stand_on
+    from xleval.engine.slots import Slots
 
-    def seen(standing: Any, drop_last: bool) -> None:
-        stood.append(standing.adapters[0].name if standing else "none")
-        put(standing, drop_last)
-
-    monkeypatch.setattr(session, "stand_on", seen)
-    examined: list[list[int]] = []
-    import xleval.engine.train as module
-
-    predicted = module.predicted
-
-    def watched(*arguments: Any) -> Any:
-        *others, groups = arguments
-        given = []
-        for group in groups:
-            examined.append([len(stood), *group.tolist()])
-            given.append(group)
-            yielded.append((stood[-1], group.tolist()))
-        return predicted(*others, iter(given))
-
+    decisions = Slots.decisions
     yielded: list[tuple[str, list[int]]] = []
-    monkeypatch.setattr(module, "predicted", watched)
+
+    def watched(self: Slots, features: Any, under: Any, *given: Any) -> Any:
+        (standing,) = under
+        yielded.append((standing.adapters[0].name, given[-1].tolist()))
+        return decisions(self, features, under, *given)
+
+    monkeypatch.setattr(Slots, "decisions", watched)
     hyper = {**job.hyper, "epochs": 1, "eval_every": 1000, "dev_switch": "cycle", "dev_batch": 3}
-    list(train([replace(job, hyper=hyper)], session, Store(tmp_path / "s"), [tmp_path / "o"], settings))
+    trained([replace(job, hyper=hyper)], session, tmp_path / "one", settings)
     of = dict(yielded)
     assert of["eng"] == [0, 1, 2, 6, 7, 8, 12, 13, 14, 18, 19]
     assert of["swa"] == [3, 4, 5, 9, 10, 11, 15, 16, 17]
     yielded.clear()
-    list(train([replace(job, fingerprint="8" * 64)], session, Store(tmp_path / "s"), [tmp_path / "o2"], settings))
+    trained([replace(job, fingerprint="8" * 64)], session, tmp_path / "other", settings)
     assert {name for name, _ in yielded} == {"eng"} and yielded[0][1] == list(range(20))
 
 

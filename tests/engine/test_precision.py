@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from engine.conftest import ToyText
+from engine.conftest import ToyText, trained
 from engine.test_mlm import alphabet_text
 from xleval.engine.mlm import train_language_adapter
 from xleval.engine.session import Session
-from xleval.engine.train import train
 from xleval.hyperparameters import group, merged
 from xleval.jobs import LanguageAdapterJob, TaskAdapterJob
 from xleval.recipe import LA
-from xleval.store import Store
 
 
 @pytest.fixture
@@ -29,9 +27,8 @@ def test_task_adapter_weights_stay_fp32_and_near(
 ) -> None:
     scores, weights = [], []
     for name, one in (("fp32", session), ("bf16", half)):
-        (out := tmp_path / name).mkdir()
-        (result,) = train([job], one, Store(tmp_path / f"store-{name}"), [out], settings)
-        scores.append(result.trained.best_score)
+        (result,) = trained([job], one, tmp_path / name, settings)
+        scores.append(result.best_score)
         weights.append(list(one.trainable().values()))
         assert {p.dtype for p in weights[-1]} == {torch.float32}
     assert scores[0] == pytest.approx(scores[1], abs=0.2)  # 20 dev items

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from engine.conftest import trained
 from xleval.engine.bank import Standing
-from xleval.engine.batching import epoch_batches
-from xleval.engine.train import train
+from xleval.engine.batching import bucketed, epoch_batches
 from xleval.jobs import TaskAdapterJob
-from xleval.store import Store
 from xleval.tasks.family import family_of
 
 #: fp32 sums in another order: the engine may cut a batch into passes, the reference never does.
@@ -22,10 +21,8 @@ TOLERANCE = 1e-5
 
 
 def trained_by_engine(job: TaskAdapterJob, session: Any, folder: Path, settings: dict[str, Any]) -> Path:
-    out = folder / "adapter"
-    out.mkdir(parents=True)
-    list(train([job], session, Store(folder / "store"), [out], settings))
-    return out
+    trained([job], session, folder, settings)
+    return folder / "0"
 
 
 def trained_by_library(job: TaskAdapterJob, backbone: Any) -> Any:
@@ -49,8 +46,8 @@ def trained_by_library(job: TaskAdapterJob, backbone: Any) -> Any:
     model.train_adapter("task")
     parameters = [p for p in model.parameters() if p.requires_grad]
     assert not any(p.requires_grad for n, p in model.named_parameters() if any(f".{name}." in n for name in names))
-    features = family.features(job.train.rows(labels, {}), tokenizer, job.hyper)
-    batches = [b for e in range(job.hyper["epochs"]) for b in epoch_batches(features.costs, 8, job.seed, e)]
+    features = bucketed(family.features(job.train.rows(labels, {}), tokenizer, job.hyper), 8)
+    batches = [b for e in range(job.hyper["epochs"]) for b in epoch_batches(features.shapes, 8, job.seed, e)]
     optimiser = torch.optim.AdamW(parameters, lr=job.hyper["lr"], weight_decay=0.0)
     schedule = get_linear_schedule_with_warmup(optimiser, 0, len(batches))
     model.train()
@@ -70,8 +67,10 @@ def trained_by_library(job: TaskAdapterJob, backbone: Any) -> Any:
 
 @pytest.mark.parametrize("kind", ["job", "tagging"])
 def test_equal_weights(
-    kind: str, request: pytest.FixtureRequest, session: Any, backbone: Any, settings: dict[str, Any], tmp_path: Path
-) -> None:
+    kind: str, request: pytest.FixtureRequest, still_session: Any, still_backbone: Any, settings: dict[str, Any],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    session, backbone = still_session, still_backbone
     given: TaskAdapterJob = request.getfixturevalue(kind)
     job = replace(given, hyper={**given.hyper, "select": "last"})
     out = trained_by_engine(job, session, tmp_path, settings)
@@ -126,15 +125,10 @@ def test_stored_adapter_gives_the_same_logits_in_the_plain_library(
 
 
 def test_token_budget_does_not_change_the_result(
-    job: TaskAdapterJob, session: Any, settings: dict[str, Any], tmp_path: Path
+    job: TaskAdapterJob, still_session: Any, settings: dict[str, Any], tmp_path: Path
 ) -> None:
     # Without dropout the number of passes a step takes must not matter beyond rounding.
-    for module in session.model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-        if hasattr(module, "dropout_prob"):
-            module.dropout_prob = 0.0
-    session.model.config.hidden_dropout_prob = 0.0  # the head's, when it is made
+    session = still_session
     weights = []
     for name, budget in (("whole", 4096), ("cut", 60)):
         trained_by_engine(

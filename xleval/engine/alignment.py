@@ -11,9 +11,8 @@ import numpy.typing as npt
 import torch
 
 from xleval.engine.batching import passes
-from xleval.engine.forward import pad_multiple
 from xleval.engine.session import Session
-from xleval.engine.train import standing_of
+from xleval.engine.standing import standing_of
 from xleval.jobs import ModuleJob, TaskAdapterJob
 from xleval.store import Store
 from xleval.tasks.family import family_of
@@ -60,10 +59,9 @@ def first_vectors(
     costs = features.costs[firsts]
     for part in passes(np.arange(len(firsts)), costs, budget):
         examples = firsts[part]
-        inputs = features.inputs(examples, session.tokenizer.pad_token_id, pad_multiple(session))
-        on_device = {key: torch.as_tensor(value).to(session.device) for key, value in inputs.items()}
+        inputs = features.inputs(examples, session.tokenizer.pad_token_id, session.pad_multiple, session.positions)
         with torch.inference_mode(), session.autocast():
-            states = session.model.base_model(**on_device, output_hidden_states=True).hidden_states
+            states = session.model.base_model(**session.on_device(inputs), output_hidden_states=True).hidden_states
         counts = np.ones(len(part), int) if features.firsts is None else np.diff(features.firsts)[examples]
         sequences = torch.as_tensor(np.cumsum(counts) - counts, device=session.device)
         for layer, state in enumerate(states):

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from xleval.engine.stacked import Layout, is_plain
 from xleval.engine.weights import quiet
 
 #: The adapters library's name for a fusion layer's weights in a folder.
@@ -34,6 +35,7 @@ class Standing:
 class _Slot:
     setup: Any
     tensors: list[Tensor]
+    layout: Layout | None
 
 
 class Bank:
@@ -48,14 +50,21 @@ class Bank:
     def put(self, standing: Standing, drop_last: bool) -> Any:
         """Copies a module into its slot; returns what the adapters library's ``Stack`` takes for it."""
         key = (standing, drop_last)
-        if key not in self._weights:
-            self._weights[key] = self._load(standing, drop_last)
+        self.weights(standing, drop_last)
         slot, weights = self._weights[key]
         if self._inside.get(id(slot)) != key:
             with torch.no_grad():
                 torch._foreach_copy_(slot.tensors, weights)
             self._inside[id(slot)] = key
         return slot.setup
+
+    def weights(self, standing: Standing, drop_last: bool) -> tuple[Layout | None, list[Tensor]]:
+        """A module's weights and their layout; None where it is not one plain bottleneck adapter."""
+        key = (standing, drop_last)
+        if key not in self._weights:
+            self._weights[key] = self._load(standing, drop_last)
+        slot, weights = self._weights[key]
+        return slot.layout, weights
 
     def _load(self, standing: Standing, drop_last: bool) -> tuple[_Slot, list[Tensor]]:
         leave_out = [int(self.model.config.num_hidden_layers) - 1] if drop_last else []
@@ -85,7 +94,8 @@ class Bank:
         for name, config in zip(names, configs, strict=True):
             self.model.add_adapter(name, config=config)
         setup: Any = names[0]
-        tensors = [p for name in names for p in _named(self.model, adapter_places([name])).values()]
+        named = [_named(self.model, adapter_places([name])) for name in names]
+        tensors = [p for of_one in named for p in of_one.values()]
         if len(names) > 1:
             setup = Fuse(*names)
             self.model.add_adapter_fusion(setup)
@@ -94,7 +104,8 @@ class Bank:
             tensors += _named(self.model, [_layer(setup.name)]).values()
         for parameter in tensors:
             parameter.requires_grad_(False)
-        return _Slot(setup, tensors)
+        plain = len(names) == 1 and is_plain(configs[0])
+        return _Slot(setup, tensors, Layout.of(named[0], configs[0]["non_linearity"]) if plain else None)
 
     def _fusion(self, folder: Path, setup: Any) -> list[Tensor]:
         # By name and not by order: a fusion trained in all layers may stand under adapters that lack the last.

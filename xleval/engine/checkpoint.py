@@ -1,7 +1,8 @@
 """Checkpoints of a training under way: safetensors and JSON, replaced as a whole.
 
-They hold what the rest of the training depends on: trained weights, the best ones so far, AdamW's moments,
-the random generator, and the position. The order of the data is a function of (seed, epoch) and needs no
+They hold what the rest of a training depends on: trained weights, the best ones so far, AdamW's moments,
+the random generator, and the position. Trainings that go side by side have one each, so that any of them can go on
+alone. The order of the data is a function of (seed, epoch) and needs no
 state. Files are written to a new folder, and a pointer file is renamed last: a kill at any moment leaves
 the previous checkpoint or the new one.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +30,30 @@ class CorruptCheckpointError(Exception):
     """A checkpoint cannot be resumed from; the message says why."""
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A trained tensor: a parameter, or what lies at ``slot`` in the first dimension of a stacked one."""
+
+    parameter: nn.Parameter
+    slot: int | None = None
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """This piece of a tensor that is shaped as the parameter; a view."""
+        return tensor if self.slot is None else tensor[self.slot]
+
+    @property
+    def weight(self) -> Tensor:
+        """Its value, without gradient; a view."""
+        return self.of(self.parameter.detach())
+
+
+#: What one training trains, by name.
+Pieces = Mapping[str, Piece]
+
+
 @dataclass
 class State:
-    """Position of a training; ``best`` are the selected weights in order of the parameters."""
+    """Position of a training; ``best`` are the selected weights in order of the pieces."""
 
     best: list[Tensor]
     step: int = 0
@@ -47,14 +70,16 @@ def exists(folder: Path) -> bool:
     return (folder / _POINTER).is_file()
 
 
-def save(
-    folder: Path,
-    state: State,
-    names: list[str],
-    parameters: list[nn.Parameter],
-    optimiser: torch.optim.Optimizer,
-    device: torch.device,
-) -> None:
+def step_of(folder: Path) -> int:
+    """Steps done at the checkpoint; 0 if there is none, or none that can be read."""
+    try:
+        current = folder / json.loads((folder / _POINTER).read_text())["folder"]
+        return int(json.loads((current / "position.json").read_text())["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def save(folder: Path, state: State, pieces: Pieces, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
     """Writes a checkpoint and removes the one before it."""
     new = folder / f"step-{state.step}"
     shutil.rmtree(new, ignore_errors=True)
@@ -62,12 +87,12 @@ def save(
     tensors: dict[str, Tensor] = {"random.cpu": torch.get_rng_state()}
     if device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(device)
-    for name, parameter, best in zip(names, parameters, state.best, strict=True):
-        tensors[f"weight.{name}"] = parameter.detach().contiguous()
+    for (name, piece), best in zip(pieces.items(), state.best, strict=True):
+        tensors[f"weight.{name}"] = piece.weight.contiguous()
         tensors[f"best.{name}"] = best.contiguous()
-        if moments := optimiser.state.get(parameter):  # none yet where no gradient ever came
-            tensors[f"mean.{name}"] = moments["exp_avg"].contiguous()
-            tensors[f"square.{name}"] = moments["exp_avg_sq"].contiguous()
+        if moments := optimiser.state.get(piece.parameter):  # none yet where no gradient ever came
+            tensors[f"mean.{name}"] = piece.of(moments["exp_avg"]).contiguous()
+            tensors[f"square.{name}"] = piece.of(moments["exp_avg_sq"]).contiguous()
     save_file(tensors, new / "state.safetensors")
     sync(new / "state.safetensors")
     position = {
@@ -86,13 +111,7 @@ def save(
             shutil.rmtree(old, ignore_errors=True)
 
 
-def load(
-    folder: Path,
-    names: list[str],
-    parameters: list[nn.Parameter],
-    optimiser: torch.optim.Optimizer,
-    device: torch.device,
-) -> State:
+def load(folder: Path, pieces: Pieces, optimiser: torch.optim.Optimizer, device: torch.device) -> State:
     """Restores weights, optimiser and random generator in place; returns the position.
 
     Raises:
@@ -103,21 +122,22 @@ def load(
         position = json.loads((current / "position.json").read_text())
         tensors = load_file(current / "state.safetensors", device=str(device))
         score, history = position.pop("best_score"), [(int(s), float(v)) for s, v in position.pop("history")]
-        best = [tensors[f"best.{name}"] for name in names]
-        weights = [tensors[f"weight.{name}"] for name in names]
-        if any(w.shape != p.shape for w, p in zip(weights, parameters, strict=True)):
+        best = [tensors[f"best.{name}"] for name in pieces]
+        weights = [tensors[f"weight.{name}"] for name in pieces]
+        if any(w.shape != piece.weight.shape for w, piece in zip(weights, pieces.values(), strict=True)):
             raise ValueError("weights of another shape")
         state = State(best=best, best_score=-math.inf if score is None else score, history=history, **position)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CorruptCheckpointError(f"{folder}: {error}") from error
-    for name, parameter, weight in zip(names, parameters, weights, strict=True):
-        parameter.data.copy_(weight)
+    for (name, piece), weight in zip(pieces.items(), weights, strict=True):
+        piece.weight.copy_(weight)
         if f"mean.{name}" in tensors:
-            optimiser.state[parameter] = {
-                "step": torch.tensor(float(state.step)),
-                "exp_avg": tensors[f"mean.{name}"],
-                "exp_avg_sq": tensors[f"square.{name}"],
-            }
+            moments = optimiser.state[piece.parameter]
+            if not moments:
+                moments |= {key: torch.zeros_like(piece.parameter) for key in ("exp_avg", "exp_avg_sq")}
+            moments["step"] = torch.tensor(float(state.step))
+            piece.of(moments["exp_avg"]).copy_(tensors[f"mean.{name}"])
+            piece.of(moments["exp_avg_sq"]).copy_(tensors[f"square.{name}"])
     torch.set_rng_state(tensors["random.cpu"].cpu())
     if "random.cuda" in tensors and device.type == "cuda":
         torch.cuda.set_rng_state(tensors["random.cuda"].cpu(), device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,31 +15,20 @@ from xleval.engine.loop import is_out_of_memory
 from xleval.engine.session import TASK, Session
 from xleval.events import Emit, Notice, silent
 from xleval.tasks.family import Family, family_of
-from xleval.tasks.features import Arrays, Features, Ints
+from xleval.tasks.features import Features, Ints
 
 if TYPE_CHECKING:
-    from xleval.tasks.located import Located
     from xleval.tasks.spec import TaskSpec
 
 
 def forward(session: Session, family: Family, features: Features, indices: Ints) -> tuple[Any, dict[str, Tensor]]:
     """The task head's scores for some examples, and what the family's ``gold`` gives, on the session's device."""
-    inputs = features.inputs(indices, session.tokenizer.pad_token_id, pad_multiple(session))
-    gold = _on(session, family.gold(features, indices, inputs["input_ids"].shape[1]))
+    inputs = features.inputs(indices, session.tokenizer.pad_token_id, session.pad_multiple, session.positions)
+    gold = session.on_device(family.gold(features, indices, inputs["input_ids"].shape[1]))
     with session.autocast():
-        encoded = session.model.base_model(**_on(session, inputs))
+        encoded = session.model.base_model(**session.on_device(inputs))
         scores = family.scores(session.model.heads[TASK], encoded[0], encoded.get("pooler_output"), gold)
     return scores, gold
-
-
-def predict(
-    session: Session, task: TaskSpec, data: Located, hyper: Mapping[str, Any], options: Mapping[str, Any],
-    budget: int, emit: Emit = silent,
-) -> Iterator[tuple[str, Any]]:  # fmt: skip
-    """(id, prediction) of each row of a split, in order, a block of rows at a time: a split of any size fits."""
-    for rows, features in session.blocks(task, data, hyper):
-        found = predicted(session, task, rows, features, options, budget, emit)
-        yield from zip((row.id for row in rows), found, strict=True)
 
 
 def predicted(
@@ -71,12 +60,3 @@ def predicted(
             for index, choice in zip(indices, choices, strict=True):
                 chosen[index] = choice
     return family.assemble(chosen, features, rows, task.labels)
-
-
-def pad_multiple(session: Session) -> int:
-    """Widths are rounded up to this: tensor cores like multiples of 8, CPUs do not care."""
-    return 8 if session.device.type == "cuda" else 1
-
-
-def _on(session: Session, arrays: Arrays) -> dict[str, Tensor]:
-    return {key: torch.as_tensor(value).to(session.device, non_blocking=True) for key, value in arrays.items()}

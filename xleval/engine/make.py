@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-from xleval.engine.forward import predict
+from xleval.engine.loop import TrainingFailedError
 from xleval.engine.mlm import TrainedModule, train_fusion, train_language_adapter, tune_backbone
+from xleval.engine.predict import predict
 from xleval.engine.session import Session
-from xleval.engine.train import folder_of, standing_of, train
-from xleval.engine.weights import FULL
+from xleval.engine.standing import folder_of
+from xleval.engine.train import train
 from xleval.events import Emit, Notice, WorkFinished, silent
 from xleval.jobs import BackboneJob, Foundation, FusionJob, Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
-from xleval.predictions import PREDICTIONS, write_predictions
 from xleval.store import Store
+
+
+def make_jobs(
+    jobs: Sequence[Foundation] | Sequence[TaskAdapterJob], session: Session, store: Store, engine: dict[str, Any],
+    emit: Emit = silent,
+) -> Iterator[tuple[Job, Exception | None]]:  # fmt: skip
+    """Makes language modules and tuned backbones, or task adapters, those that are not in the store.
+
+    Yields each job as it is there, or with what went wrong with it alone.
+    """
+    adapters = [job for job in jobs if isinstance(job, TaskAdapterJob)]
+    for job in jobs:
+        if not isinstance(job, TaskAdapterJob):
+            make_foundation(job, session, store, engine, emit)
+            yield job, None
+    if adapters:
+        yield from make_task_adapters(adapters, session, store, engine, emit)
 
 
 def make_foundation(
@@ -58,73 +75,55 @@ def make_foundation(
 
 def make_task_adapters(
     jobs: Sequence[TaskAdapterJob], session: Session, store: Store, engine: dict[str, Any], emit: Emit = silent
-) -> Iterator[TaskAdapterJob]:
-    """Trains task adapters into the store, those that are not there; yields each job when it is there."""
-    for job in jobs:
-        with _locked(job, store, emit):
-            if not store.intact(job.kind, job.fingerprint):
-                about: dict[str, Any] = {
-                    "task": job.task.name,
-                    "family": job.task.family,
-                    "labels": list(job.task.labels),
-                    "seed": job.seed,
-                    "train": job.train.fingerprint,
-                    "dev": job.dev.fingerprint,
-                    "start": job.start.fingerprint if job.start else None,
-                    "cycle": [module.fingerprint if module else None for module in job.cycle],
-                    "languages": [module.language if module else None for module in job.cycle],
-                    "modules": [str(module.module) if module else None for module in job.cycle],
-                    "adapter": job.adapter,
-                    "drop_last": job.drop_last,
-                    "hyperparameters": dict(job.hyper),
-                }
-                with store.create(job.kind, job.fingerprint, about) as folder:
-                    (result,) = train([job], session, store, [folder], engine, emit)
-                    about |= {
-                        "backbone": session.backbone.identity,
-                        "seconds": result.trained.seconds,
-                        "steps": result.trained.steps,
-                        "best_step": result.trained.best_step,
-                        "dev": {result.metric: result.trained.best_score},
-                        "history": [list(point) for point in result.trained.history],
-                        "token_budget": result.trained.token_budget,
-                    }
-                emit(WorkFinished(job.fingerprint, result.trained.seconds))
-        yield job
+) -> Iterator[tuple[TaskAdapterJob, TrainingFailedError | None]]:
+    """Trains task adapters that are not in the store, side by side; yields each as it is there, or failed."""
+    with ExitStack() as locks:
+        # In one order for all processes, which else might wait for each other.
+        for job in sorted(jobs, key=lambda job: job.fingerprint):
+            locks.enter_context(_locked(job, store, emit))
+        missing = [job for job in jobs if not store.intact(job.kind, job.fingerprint)]
+        yield from ((job, None) for job in jobs if job not in missing)
+        for done in train(missing, session, store, engine, emit) if missing else ():
+            job, trained = done.job, done.trained
+            if isinstance(trained, TrainingFailedError):
+                yield job, trained
+                continue
+            about: dict[str, Any] = {
+                "task": job.task.name,
+                "family": job.task.family,
+                "labels": list(job.task.labels),
+                "seed": job.seed,
+                "train": job.train.fingerprint,
+                "start": job.start.fingerprint if job.start else None,
+                "cycle": [module.fingerprint if module else None for module in job.cycle],
+                "languages": [module.language if module else None for module in job.cycle],
+                "modules": [str(module.module) if module else None for module in job.cycle],
+                "adapter": job.adapter,
+                "drop_last": job.drop_last,
+                "hyperparameters": dict(job.hyper),
+                "backbone": session.backbone.identity,
+                "seconds": trained.seconds,
+                "cohort": done.cohort,
+                "steps": trained.steps,
+                "best_step": trained.best_step,
+                "dev": {job.task.metric: trained.best_score},
+                "history": [list(point) for point in trained.history],
+                "token_budget": trained.token_budget,
+            }
+            with store.create(job.kind, job.fingerprint, about) as folder:
+                session.save_task_adapter(folder)
+            emit(WorkFinished(job.fingerprint, trained.seconds))
+            yield job, None
 
 
 def make_predictions(
     jobs: Sequence[PredictionJob], session: Session, store: Store, engine: dict[str, Any], emit: Emit = silent
-) -> Iterator[PredictionJob]:
-    """Predicts evaluation splits with one task adapter; yields each job when its predictions are stored."""
-    loaded = False
-    for job in jobs:
-        with _locked(job, store, emit):
-            if not store.intact(job.kind, job.fingerprint):
-                adapter = job.task_adapter
-                if not loaded:
-                    session.encode_with(None)
-                    session.load_task_adapter(store.open(adapter.kind, adapter.fingerprint))
-                    loaded = True
-                start = time.monotonic()
-                if adapter.adapter != FULL:  # which brings its encoder along
-                    tuned = job.backbone
-                    session.encode_with(store.open(tuned.kind, tuned.fingerprint) if tuned else None)
-                session.stand_on(standing_of(store, job.module), adapter.drop_last)
-                budget = engine["token_budget"] or session.token_budget
-                about: dict[str, Any] = {
-                    "task": job.task.name,
-                    "language": job.data.language,
-                    "task_adapter": adapter.fingerprint,
-                    "language_module": job.module.fingerprint if job.module else None,
-                    "tuned_backbone": job.backbone.fingerprint if job.backbone else None,
-                    "options": dict(job.options),
-                }
-                with store.create(job.kind, job.fingerprint, about) as folder:
-                    found = predict(session, job.task, job.data, adapter.hyper, job.options, budget, emit)
-                    write_predictions(folder / PREDICTIONS, found)
-                    about["seconds"] = round(time.monotonic() - start, 3)
-        yield job
+) -> Iterator[tuple[PredictionJob, Exception | None]]:
+    """Predicts evaluation splits with task adapters; yields each as its predictions are stored, or failed.
+
+    Those of one split on one language module, by task adapters that can stand side by side, are made at once.
+    """
+    yield from predict(jobs, session, store, engine, lambda job: _locked(job, store, emit), emit)
 
 
 def _locked(job: Job, store: Store, emit: Emit) -> Any:

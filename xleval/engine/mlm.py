@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from xleval.engine.bank import Standing
-from xleval.engine.loop import Trained, Training, fit
+from xleval.engine.checkpoint import Piece
+from xleval.engine.loop import Member, Trained, Training, TrainingFailedError, fit
 from xleval.engine.session import Session
 from xleval.engine.text import Chunks, Turns, mask, stream
 from xleval.engine.vocabulary import vocabulary_loss
@@ -179,17 +180,22 @@ def _train(
         rows = max(budget // batch.shape[1], 1)
         for start in range(0, len(inputs), rows):
             loss, _ = _loss(model, session, inputs[start : start + rows], labels[start : start + rows])
-            yield loss / total
+            yield (loss / total)[None]
         if extra is not None:
-            yield extra()
+            yield extra()[None]
 
-    def evaluate() -> float:
-        return -_mean_loss(model, session, held, probability, seed)
+    def evaluate() -> list[float]:
+        return [-_mean_loss(model, session, held, probability, seed)]
 
+    member = Member(
+        job.fingerprint,
+        job.label,
+        {name: Piece(p) for name, p in parameters.items()},
+        folder,
+        lambda step: f"step {step} of {steps} of {job.label}",
+    )
     training = Training(
-        key=job.fingerprint,
-        label=job.label,
-        parameters=parameters,
+        members=[member],
         steps=steps,
         lr=hyper["lr"],
         losses=losses,
@@ -200,11 +206,12 @@ def _train(
         token_budget=engine["token_budget"] or session.token_budget,
         select=select,
         checkpoint_seconds=engine["checkpoint_seconds"],
-        where=lambda step: f"step {step} of {steps} of {job.label}",
     )
     model.eval()
-    before = evaluate()
-    trained = fit(training, folder, seed, emit)
+    (before,) = evaluate()
+    (trained,) = fit(training, seed, emit)
+    if isinstance(trained, TrainingFailedError):
+        raise trained
     chunks = sum(len(stream.train) + len(stream.held) for stream in turns.streams)
     return TrainedModule(trained, math.exp(-trained.best_score), math.exp(-before), chunks)
 

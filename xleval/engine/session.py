@@ -19,11 +19,13 @@ from torch import Tensor, nn
 
 from xleval.backbones import Backbone
 from xleval.device import resolve_device
-from xleval.engine.bank import Bank, Standing
+from xleval.engine.bank import Bank, Standing, adapter_places
+from xleval.engine.encoder import Encoder
+from xleval.engine.stacked import Layout, Stacked, is_plain
 from xleval.engine.weights import ENCODER, FULL, adapter_config, quiet, save_encoder, without_copies
 from xleval.errors import UserError
 from xleval.tasks.family import family_of
-from xleval.tasks.features import Features
+from xleval.tasks.features import Arrays, Features
 from xleval.tasks.recent import blocks_of, kept_rows, rows_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,12 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic mat
 
 #: Name of the task adapter and its head inside the model, and in the files that it is saved to.
 TASK = "task"
+
+#: Stacks of language modules kept on the device: a cycle's turns come again.
+_STACKS = 64
+
+#: Bytes that training keeps a sub-word, layer and dimension, in bf16.
+_BYTES = 64
 
 #: Sub-words of tokenised splits kept in memory: at some ten bytes each, a task's train, dev and targets.
 _KEPT = 2**25
@@ -68,6 +76,8 @@ class Session:
         self._own: dict[str, Tensor] | None = None
         self._encoder: Path | None = None
         self._active: list[Any] = []
+        self._computed: Encoder | None = None
+        self._under: dict[tuple[Any, ...], Stacked] = {}
         self._encoded: OrderedDict[tuple[Any, ...], Features] = OrderedDict()
 
     def encoded(self, task: TaskSpec, data: Located, hyper: Mapping[str, Any]) -> tuple[Sequence[Any], Features]:
@@ -106,6 +116,15 @@ class Session:
             self._model.requires_grad_(False)
             self._names = tuple(name for name, _ in self._model.base_model.named_parameters())
         return self._model
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder as it is now, to compute several adapters side by side."""
+        if self._computed is None:
+            dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+            with torch.inference_mode(False):  # training differentiates through what prediction made
+                self._computed = Encoder(self.model.base_model, dtype)
+        return self._computed
 
     @cached_property
     def bank(self) -> Bank:
@@ -147,6 +166,25 @@ class Session:
         """Sub-words, padding included, that one forward pass takes unless told otherwise."""
         return 4096 if self.device.type == "cpu" else 32768
 
+    @property
+    def room(self) -> int:
+        """Sub-words, padding included, that go through side by side, of whatever number of task adapters."""
+        if self.device.type != "cuda":
+            return self.token_budget
+        free, _ = torch.cuda.mem_get_info(self.device)
+        config = self.model.config
+        per_token = config.num_hidden_layers * config.hidden_size * _BYTES * (1 if self.precision == "bf16" else 2)
+        return max(int(free * 0.6 / per_token), self.token_budget)
+
+    @property
+    def pad_multiple(self) -> int:
+        """Widths are rounded up to this: tensor cores like multiples of 8, CPUs do not care."""
+        return 8 if self.device.type == "cuda" else 1
+
+    def on_device(self, arrays: Arrays) -> dict[str, Tensor]:
+        """Arrays as tensors on the session's device."""
+        return {key: torch.as_tensor(value).to(self.device, non_blocking=True) for key, value in arrays.items()}
+
     def autocast(self) -> torch.autocast:
         """bf16 where the session computes in it; weights, gradients and optimiser stay fp32."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
@@ -155,6 +193,7 @@ class Session:
         """Puts a tuned encoder's weights (a stored folder) in place of the backbone's own; None: its own again."""
         if folder == self._encoder:
             return
+        self._computed = None
         self.keep_own_encoder()
         assert self._own is not None
         weights = load_file(folder / ENCODER, device=str(self.device)) if folder else self._own
@@ -187,6 +226,31 @@ class Session:
         if setup != self._active:
             self.model.set_active_adapters(Stack(*setup) if setup else None)
             self._active = setup
+
+    def under(self, standings: Sequence[Standing | None], drop_last: bool) -> Stacked | None:
+        """Language modules for several slots, stacked; one for all where they are the same. None: none for all.
+
+        They are plain bottleneck adapters of one layout (:meth:`layout_of`), or none.
+        """
+        different = set(standings)
+        if different == {None}:
+            return None
+        chosen = tuple(standings[:1] if len(different) == 1 else standings)
+        key = (chosen, drop_last)
+        if key not in self._under:
+            weights = [self.bank.weights(standing, drop_last) for standing in chosen if standing is not None]
+            layout = weights[0][0]
+            assert layout is not None and len(weights) == len(chosen)
+            while len(self._under) >= _STACKS:
+                del self._under[next(iter(self._under))]
+            with torch.inference_mode(False):
+                tensors = layout.stack([own for _, own in weights])
+                self._under[key] = Stacked(layout, tensors, self.encoder.dtype)
+        return self._under[key]
+
+    def layout_of(self, standing: Standing | None, drop_last: bool) -> Layout | None:
+        """The layout of a language module's weights; None where it is none, or no plain bottleneck adapter."""
+        return None if standing is None else self.bank.weights(standing, drop_last)[0]
 
     # Task adapters
 
@@ -232,6 +296,23 @@ class Session:
         if TASK in self.model.heads:
             self.model.delete_head(TASK)
 
+    def task_adapter(self) -> dict[str, nn.Parameter]:
+        """The task adapter's parameters by their names in the model, without its head's."""
+        place = adapter_places([TASK])
+        return {n: p for n, p in self.model.named_parameters() if any(part in f".{n}" for part in place)}
+
+    @property
+    def task_head(self) -> Any:
+        """The task adapter's head, a module of the adapters library."""
+        return self.model.heads[TASK]
+
+    def task_layout(self) -> Layout | None:
+        """The layout of the task adapter's weights; None where it is no plain bottleneck adapter."""
+        if TASK not in self.model.adapters_config.adapters:
+            return None
+        config = self.model.adapters_config.get(TASK)
+        return Layout.of(self.task_adapter(), config["non_linearity"]) if is_plain(config) else None
+
     def trainable(self) -> dict[str, nn.Parameter]:
         """The task adapter's and its head's parameters by name, made trainable; all others are frozen.
 
@@ -242,6 +323,7 @@ class Session:
         found = {name: p for name, p in self.model.named_parameters() if f".{TASK}." in name}
         if TASK not in self.model.adapters_config.adapters:
             self.keep_own_encoder()
+            self._computed = None
             self._encoder = Path()  # whoever comes next gets the weights that it asks for
             found |= {f"encoder.{name}": p for name, p in self.encoder_parameters().items()}
         for parameter in found.values():

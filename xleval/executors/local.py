@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,16 +18,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unit:
-    """What one process does in one go: a language module or tuned backbone, or a task adapter and its predictions."""
+    """What one process does in one go: a language module or tuned backbone, or task adapters and their predictions."""
 
-    job: Foundation | TaskAdapterJob
+    jobs: tuple[Foundation, ...] | tuple[TaskAdapterJob, ...]
     predictions: tuple[PredictionJob, ...] = ()
+
+    @property
+    def all(self) -> tuple[Job, ...]:
+        """Everything that it makes."""
+        return (*self.jobs, *self.predictions)
 
     @property
     def needs(self) -> dict[str, str]:
         """Fingerprint → label of what must be there before."""
-        needed = [*self.job.needs, *(job for prediction in self.predictions for job in prediction.needs)]
-        return {job.fingerprint: job.label for job in needed if job != self.job}
+        return {job.fingerprint: job.label for mine in self.all for job in mine.needs if job not in self.jobs}
+
+    def without(self, failed: Mapping[str, str]) -> tuple[Unit, list[Outcome]]:
+        """What can be made of it, and failures of the rest: of what needs a job that failed (fingerprint → reason)."""
+        lost: dict[Job, str] = {}
+        for mine in self.all:
+            for job in mine.needs:
+                if reason := lost.get(job) or failed.get(job.fingerprint):
+                    lost.setdefault(mine, f"{job.label} failed: {reason}")
+        jobs = tuple(job for job in self.jobs if job not in lost)
+        left = Unit(jobs, tuple(job for job in self.predictions if job not in lost))  # type: ignore[arg-type]
+        return left, [Outcome(job, ("DependencyFailedError", reason)) for job, reason in lost.items()]
+
+
+def units_of(work: Work, processes: int) -> list[Unit]:
+    """Foundations one by one; cohorts whole, or in as many parts as there are processes to share them."""
+    units = [Unit((job,)) for job in work.foundations]
+    for cohort in work.cohorts:
+        size = -(-len(cohort) // processes)
+        for start in range(0, len(cohort), size):
+            jobs = cohort[start : start + size]
+            predictions = (prediction for job in jobs for prediction in work.predictions.get(job.fingerprint, ()))
+            units.append(Unit(jobs, tuple(predictions)))
+    return units
 
 
 @dataclass(frozen=True)
@@ -46,8 +73,7 @@ class LocalExecutor:
         """
         if address:
             raise UserError(f"--executor local:{address}: this executor has no address")
-        units = [Unit(job) for job in work.foundations]
-        units += [Unit(job, work.predictions.get(job.fingerprint, ())) for cohort in work.cohorts for job in cohort]
+        units = units_of(work, jobs or setting.processes)
         if not units:
             return
         jobs = min(jobs or setting.processes, len(units))
@@ -59,47 +85,36 @@ class LocalExecutor:
         session, store = setting.session(), Store(setting.store)
         failed: dict[str, str] = {}
         for unit in units:
-            outcomes = blocked(unit, failed) or make(unit, session, store, setting, emit)
-            for outcome in outcomes:
+            left, lost = unit.without(failed)
+            for outcome in (*lost, *make(left, session, store, setting, emit)):
                 if outcome.error:
                     failed[outcome.job.fingerprint] = outcome.error[1]
                 yield outcome
-
-
-def blocked(unit: Unit, failed: dict[str, str]) -> list[Outcome]:
-    """Failures of a unit, for an adapter under it that could not be made; empty if all are there."""
-    for fingerprint, name in unit.needs.items():
-        if fingerprint in failed:
-            reason = ("DependencyFailedError", f"{name} failed: {failed[fingerprint]}")
-            return [Outcome(job, reason) for job in (unit.job, *unit.predictions)]
-    return []
 
 
 def make(unit: Unit, session: Session, store: Store, setting: Setting, emit: Emit) -> Iterator[Outcome]:
     """Makes a unit, yielding an outcome for each of its jobs as it ends."""
     from xleval.engine import make as engine
 
-    settings = dict(setting.engine)
-    try:
-        if isinstance(unit.job, TaskAdapterJob):
-            for _ in engine.make_task_adapters([unit.job], session, store, settings, emit):
-                pass
-        else:
-            engine.make_foundation(unit.job, session, store, settings, emit)
-        yield Outcome(unit.job)
-    except Exception as error:
-        yield from (_failure(job, error, emit) for job in (unit.job, *unit.predictions))
-        return
-    made = iter(engine.make_predictions(unit.predictions, session, store, settings, emit))
-    for index, prediction in enumerate(unit.predictions):
+    settings, failed = dict(setting.engine), dict[str, str]()
+
+    def told(job: Job, error: Exception | None) -> Outcome:
+        if error is None:
+            return Outcome(job)
+        failed[job.fingerprint] = str(error)
+        emit(WorkFinished(job.fingerprint, 0.0, str(error), job.label))
+        return Outcome(job, (type(error).__name__, str(error)))
+
+    def all_told(jobs: Sequence[Job], made: Iterator[tuple[Job, Exception | None]]) -> Iterator[Outcome]:
+        left = dict.fromkeys(jobs)
         try:
-            next(made)
-            yield Outcome(prediction)
-        except Exception as error:
-            yield _failure(prediction, error, emit)
-            made = iter(engine.make_predictions(unit.predictions[index + 1 :], session, store, settings, emit))
+            for job, error in made:
+                del left[job]
+                yield told(job, error)
+        except Exception as fault:  # of all that is left
+            yield from [told(job, fault) for job in left]
 
-
-def _failure(job: Job, error: Exception, emit: Emit) -> Outcome:
-    emit(WorkFinished(job.fingerprint, 0.0, str(error), job.label))
-    return Outcome(job, (type(error).__name__, str(error)))
+    yield from all_told(unit.jobs, engine.make_jobs(unit.jobs, session, store, settings, emit))
+    rest, lost = Unit((), unit.predictions).without(failed)
+    yield from lost
+    yield from all_told(rest.predictions, engine.make_predictions(rest.predictions, session, store, settings, emit))

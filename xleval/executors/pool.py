@@ -15,7 +15,7 @@ from typing import Any
 
 from xleval.events import Emit
 from xleval.executors import Outcome, Setting
-from xleval.executors.local import Unit, blocked, make
+from xleval.executors.local import Unit, make
 from xleval.store import Store
 from xleval.tasks.located import DataWarning
 
@@ -33,7 +33,7 @@ def run_in_processes(units: list[Unit], setting: Setting, jobs: int, emit: Emit)
     channel = context.Queue()
     waiting, failed = list(units), dict[str, str]()
     running: dict[Future[list[Outcome]], Unit] = {}
-    unfinished = {job.fingerprint: job for unit in units for job in (unit.job, *unit.predictions)}
+    unfinished = {job.fingerprint: job for unit in units for job in unit.all}
 
     def fresh(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         for outcome in outcomes:
@@ -45,14 +45,14 @@ def run_in_processes(units: list[Unit], setting: Setting, jobs: int, emit: Emit)
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(setting, channel))
     try:
         while waiting or running:
-            in_the_making = {unit.job.fingerprint for unit in (*waiting, *running.values())}
+            in_the_making = {job.fingerprint for unit in (*waiting, *running.values()) for job in unit.jobs}
             ready = [unit for unit in waiting if not in_the_making & set(unit.needs)]
             for unit in ready[: jobs - len(running)]:
                 waiting.remove(unit)
-                if outcomes := blocked(unit, failed):
-                    yield from fresh(outcomes)
-                else:
-                    running[pool.submit(_work, unit)] = unit
+                left, lost = unit.without(failed)
+                yield from fresh(lost)
+                if left.all:
+                    running[pool.submit(_work, left)] = left
             done, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
             yield from fresh(_messages(channel, emit))
             for future in done:

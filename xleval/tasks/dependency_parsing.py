@@ -76,6 +76,8 @@ class TreeScores:
 class DependencyParsing:
     """A head and a relation a word."""
 
+    first_only = False
+
     def features(self, rows: Sequence[TreeRow], tokenizer: Any, hyper: Hyper) -> TreeFeatures:
         """Sentences; one longer than ``max_length`` sub-words is read in several windows and parsed as a whole.
 

@@ -22,7 +22,10 @@ class Family(Protocol):
     """One module of ``xleval.tasks`` has one of these under the name ``FAMILY``.
 
     Shapes: n examples of a batch have k ≥ n sequences of at most w sub-words; the encoder has d dimensions.
+    ``first_only``: scores depend on each sequence's first sub-word alone; then w may be 1.
     """
+
+    first_only: bool
 
     def features(self, rows: Sequence[Any], tokenizer: Any, hyper: Hyper) -> Features:
         """Rows tokenised, at most ``hyper["max_length"]`` sub-words a sequence, special ones included."""

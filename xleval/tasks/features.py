@@ -26,6 +26,7 @@ class Features:
     segments: (total,) int8 token type ids, or None where the encoder has none
     rows:     (n,) int64 the row that an example came from (a long row makes several)
     firsts:   (n + 1,) int64 example i has the sequences firsts[i] to firsts[i + 1]; None: one each
+    least:    (n,) int64 sub-words that an example is padded to at least; None: as many as it needs
     """
 
     ids: npt.NDArray[np.int32]
@@ -33,6 +34,7 @@ class Features:
     segments: npt.NDArray[np.int8] | None
     rows: Ints
     firsts: Ints | None = None
+    least: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -43,12 +45,25 @@ class Features:
         return np.diff(self.offsets)
 
     @cached_property
+    def counts(self) -> Ints:
+        """(n,) sequences an example."""
+        return np.ones(len(self.rows), dtype=np.int64) if self.firsts is None else np.diff(self.firsts)
+
+    @cached_property
+    def widths(self) -> Ints:
+        """(n,) sub-words that an example is padded to alone: its longest sequence, up to the next rung."""
+        longest = self.lengths if self.firsts is None else np.maximum.reduceat(self.lengths, self.firsts[:-1])
+        return rung(longest) if self.least is None else np.maximum(rung(longest), self.least)
+
+    @cached_property
     def costs(self) -> Ints:
-        """(n,) sub-words an example takes in a batch as wide as itself: its longest sequence × their number."""
-        if self.firsts is None:
-            return self.lengths
-        longest: Ints = np.maximum.reduceat(self.lengths, self.firsts[:-1])
-        return np.asarray(longest * np.diff(self.firsts))
+        """(n,) sub-words an example takes in a batch as wide as itself."""
+        return self.widths * self.counts
+
+    @cached_property
+    def shapes(self) -> Ints:
+        """(n,) a number for each (sequences, width), in that order: examples of one shape fill a batch without gaps."""
+        return (self.counts << 32) + self.widths
 
     def sequences(self, indices: Ints) -> Ints:
         """(k,) sequences of some examples, those of an example side by side."""
@@ -56,13 +71,14 @@ class Features:
             return indices
         return ranges(self.firsts[indices], self.firsts[indices + 1])
 
-    def inputs(self, indices: Ints, pad_id: int, multiple: int = 1) -> Arrays:
-        """Sequences of some examples padded to the longest: input_ids, attention_mask, token_type_ids.
+    def inputs(self, indices: Ints, pad_id: int, multiple: int = 1, most: int = 1 << 30) -> Arrays:
+        """Sequences of some examples padded to their width: input_ids, attention_mask, token_type_ids.
 
-        Shapes (k, longest). ``multiple`` rounds the width up (tensor cores like 8).
+        Shapes (k, width). ``multiple`` rounds the width up (tensor cores like 8), but not above ``most``, the
+        encoder's positions.
         """
         sequences = self.sequences(indices)
-        width = -(-int(self.lengths[sequences].max()) // multiple) * multiple
+        width = min(-(-int(self.widths[indices].max()) // multiple) * multiple, most)
         mask = np.arange(width) < self.lengths[sequences][:, None]
         found: Arrays = {"input_ids": self.padded(self.ids, indices, width, pad_id), "attention_mask": mask.astype(int)}
         if self.segments is not None:
@@ -76,6 +92,15 @@ class Features:
         mask = np.arange(width) < self.lengths[sequences][:, None]
         out[mask] = values[ranges(self.offsets[sequences], self.offsets[sequences + 1])]
         return out
+
+
+def rung(lengths: Ints) -> Ints:
+    """Lengths rounded up to a ladder of sixteen rungs an octave: at most 1/16 more, and powers of two stay.
+
+    Batches of few different widths, which do not depend on which examples of a rung are in them.
+    """
+    step = np.maximum(1 << np.maximum(np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64) - 4, 0), 1)
+    return np.asarray(-(-lengths // step) * step)
 
 
 def ranges(starts: Ints, ends: Ints) -> Ints:

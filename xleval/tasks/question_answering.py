@@ -51,6 +51,8 @@ class Spans(NamedTuple):
 class QuestionAnswering:
     """The first and the last sub-word of an answer."""
 
+    first_only = False
+
     def features(self, rows: Sequence[QuestionRow], tokenizer: Any, hyper: Hyper) -> SpanFeatures:
         """Windows that share ``stride`` sub-words of context with the next, question first."""
         build, segments_of = (

@@ -26,6 +26,8 @@ class LabelFeatures(Features):
 class SequenceClassification:
     """One label a text or pair of texts, from the first sub-word."""
 
+    first_only = True
+
     def features(self, rows: Sequence[Any], tokenizer: Any, hyper: Hyper) -> LabelFeatures:
         """Pairs are cut from the longer text first; segment ids are kept where the encoder has them."""
         texts = [row.text_a for row in rows]

@@ -35,6 +35,8 @@ class TagFeatures(Features):
 class TokenClassification:
     """One label a word, predicted at its first sub-word."""
 
+    first_only = False
+
     def features(self, rows: Sequence[TokenRow], tokenizer: Any, hyper: Hyper) -> TagFeatures:
         """Windows of at most ``max_length`` sub-words; sub-words after a word's first have no label."""
         windows = windows_of([row.tokens for row in rows], tokenizer, hyper["max_length"])

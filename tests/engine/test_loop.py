@@ -179,7 +179,8 @@ def test_best_checkpoint_is_kept_and_patience_stops(tmp_path: Path) -> None:
 
     training = loop_module.Training(
         members=[loop_module.Member("k", "toy", {"w": Piece(weight)}, tmp_path)], steps=60, lr=0.1, losses=losses,
-        evaluate=evaluate, eval_every=10, mode=lambda on: None, device=torch.device("cpu"), token_budget=100, patience=3,
+        evaluate=evaluate, eval_every=10, mode=lambda on: None, device=torch.device("cpu"), token_budget=100,
+        patience=3,
     )  # fmt: skip
     (trained,) = loop_module.fit(training, 0)
     assert isinstance(trained, loop_module.Trained)

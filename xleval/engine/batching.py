@@ -24,7 +24,7 @@ _COMPANY = 2
 
 
 def epoch_batches(shapes: Ints, batch: int, seed: int, epoch: int) -> list[Ints]:
-    """Indices of every optimiser step of one epoch: which examples is a function of (seed, epoch), which shape of epoch.
+    """Indices of every optimiser step of one epoch: the examples a function of (seed, epoch), the shapes of epoch.
 
     Every example once; all batches have ``batch`` examples but one, which has the rest and lies anywhere.
     """

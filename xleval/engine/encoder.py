@@ -93,7 +93,7 @@ class Encoder:
     def __call__(
         self, inputs: Inputs, adapters: Sequence[Stacked], field: Field | None = None, *, first_only: bool = False
     ) -> Tensor:
-        """The last layer, (S or 1, n, w, d); ``first_only``: of each sequence's first sub-word alone, (S or 1, n, 1, d).
+        """The last layer, (S or 1, n, w, d); ``first_only``: of each first sub-word alone, (S or 1, n, 1, d).
 
         ``adapters`` stand one over the other, the first at the bottom; only its invertible part is used. ``field``
         draws the dropout of a training; None: no dropout.

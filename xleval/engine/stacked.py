@@ -61,7 +61,7 @@ class Layout:
         return cls(places, tuple(tuple(p.shape) for p in parameters.values()), layers, activation)
 
     def stack(self, slots: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
-        """Weights of several adapters, each in order of the layout → tensors (S, layers, …), or (S, …) of the coupling."""
+        """Weights of several adapters, in order of the layout → tensors (S, layers, …), or (S, …) of the coupling."""
         parts: dict[str, dict[int, list[Tensor]]] = {}
         for index, (name, layer) in enumerate(self.places):
             parts.setdefault(name, {})[layer] = [slot[index] for slot in slots]

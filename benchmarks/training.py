@@ -1,11 +1,11 @@
 """Training and evaluating task adapters beside the adapters library's own trainer, side by side on the same rows.
 
 Both train the same bottleneck adapter and head over the same frozen random encoder, while they cycle over the same
-language adapters, with the optimiser, rate and batch of the task's paper. The peer is ``AdapterTrainer`` with a callback
-that sets ``Stack`` at each step, as a user writes it: *shipped* pads to the task's maximum, as the library's examples
-do; *dynamic* pads to the longest of a batch. Rows are tokenised before the clock starts. xleval is measured for one
-training (*alone*), and for a training of a cohort of ``--seeds``. Each repetition takes them in turn; ratios are medians
-over repetitions of the peer's time for an example over xleval's.
+language adapters, with the optimiser, rate and batch of the task's paper. The peer is ``AdapterTrainer`` with a
+callback that sets ``Stack`` at each step, as a user writes it: *shipped* pads to the task's maximum, as the library's
+examples do; *dynamic* pads to the longest of a batch. Rows are tokenised before the clock starts. xleval is measured
+for one training (*alone*), and for a training of a cohort of ``--seeds``. Each repetition takes them in turn; ratios
+are medians over repetitions of the peer's time for an example over xleval's.
 
 Evaluation: all languages of XNLI with one task adapter, each on its own language adapter, from rows to predictions.
 
@@ -259,7 +259,7 @@ def whole_sentences(job: TaskAdapterJob, setting: Setting) -> TaskAdapterJob:
 
 
 def evaluation(setting: Setting, job: TaskAdapterJob, times: int) -> dict[str, list[float]]:
-    """Seconds to predict all languages of XNLI that there are, from rows: xleval in large batches, the peer by eights."""
+    """Seconds to predict all languages of XNLI, from rows: xleval in large batches, the peer by eights."""
     spec = load_spec(resource("task_specs") / "xnli.yaml")
     assert isinstance(spec, TaskSpec)
     splits = []
@@ -367,8 +367,8 @@ def main() -> None:
     top = ceiling(given.device, given.precision)
     print(
         f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}, "
-        f"adapters {adapters.__version__}, {given.device}, {given.precision}, {torch.get_num_threads()} thread(s); load "
-        f"{os.getloadavg()[0]:.1f}. Encoder of {given.layers} layers × {given.hidden}; matrix products reach "
+        f"adapters {adapters.__version__}, {given.device}, {given.precision}, {torch.get_num_threads()} thread(s); "
+        f"load {os.getloadavg()[0]:.1f}. Encoder of {given.layers} layers × {given.hidden}; matrix products reach "
         f"{top / 1e9:.0f} GFLOP/s. Medians of {given.times} repetitions in turn (range).\n"
     )
     with tempfile.TemporaryDirectory() as name:
@@ -400,11 +400,12 @@ def _train_table(setting: Setting, cases: Sequence[Case], top: float) -> None:
         count, length = len(peer.features), float(peer.features.lengths.mean())
         alone, cohort = (count / statistics.median(times[who]) for who in ("alone", "cohort"))
         share = alone * operations(setting, peer.features) / top
-        cells = [_judged(times, how, "alone", limit) for how, limit in ((SHIPPED, case.shipped), (DYNAMIC, case.dynamic))]
+        limits = {SHIPPED: case.shipped, DYNAMIC: case.dynamic}
+        cells = [_judged(times, how, "alone", limit) for how, limit in limits.items()]
         more = [ratios(times[how], times["cohort"])[1] for how in (SHIPPED, DYNAMIC)]
         print(
-            f"| {case.name}, batch {job.hyper['batch']} | {length:.0f} | {alone:.0f} | {alone * length:.0f} | {share:.0%} | "
-            f"{cells[0]} | {cells[1]} | {cohort:.0f} | {more[0]} | {more[1]} |",
+            f"| {case.name}, batch {job.hyper['batch']} | {length:.0f} | {alone:.0f} | {alone * length:.0f} | "
+            f"{share:.0%} | {cells[0]} | {cells[1]} | {cohort:.0f} | {more[0]} | {more[1]} |",
             flush=True,
         )
 

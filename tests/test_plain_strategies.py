@@ -98,10 +98,10 @@ def test_predictions_are_those_of_the_plain_library(
     )
     stored = list(read_predictions(graph.store.open(job.kind, job.fingerprint) / PREDICTIONS))
     expected = family.assemble(by_hand, test, rows_of(cell.task, job.data), cell.task.labels)
-    made = [prediction for _, prediction in stored]
+    ours = [prediction for _, prediction in stored]
     decisions = [
         mine == theirs
-        for one, other in zip(made, expected, strict=True)
+        for one, other in zip(ours, expected, strict=True)
         for mine, theirs in (zip(one, other, strict=True) if isinstance(one, list) else [(one, other)])
     ]
     assert decisions.count(False) <= len(decisions) // 500  # rounding may tip one of hundreds of tags

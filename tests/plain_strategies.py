@@ -202,6 +202,9 @@ def tuned_encoder(s: Setting, language: str, steps: int) -> dict[str, Any]:
 def _masked_lm(s: Setting) -> Any:
     model = AutoModelForMaskedLM.from_pretrained(s.backbone)
     init(model)
+    # MAD-X undoes the invertible adapter before the vocabulary: the library does so in heads of its own alone.
+    undo = model.base_model.invertible_adapters_forward
+    model.cls.predictions.decoder.register_forward_pre_hook(lambda module, given: (undo(given[0], rev=True),))
     return model
 
 

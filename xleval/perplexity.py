@@ -62,7 +62,7 @@ def perplexities(graph: Plan, file: Path | None = None) -> Iterator[Perplexity]:
     session = setting(graph).session()
     for job, text in zip(jobs, texts, strict=True):
         if file is None:
-            chunks = stream(text, session.tokenizer, hyper).held
+            chunks = stream(text, session.tokenizer, session.backbone.fingerprint, hyper).held
         else:
             chunks = cut(text.lines(), session.tokenizer, hyper["chunk"])
         if not len(chunks):

@@ -81,9 +81,8 @@ class Encoder:
         self.layers = [self._layer(layer) for layer in base.encoder.layer]
 
     @staticmethod
-    def computes(model: Any) -> bool:
-        """Whether a model's encoder is one that is computed here."""
-        config = model.config
+    def computes(config: Any) -> bool:
+        """Whether a model of this configuration is one that is computed here."""
         return (
             config.model_type in ARCHITECTURES
             and getattr(config, "position_embedding_type", "absolute") == "absolute"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from xleval.engine.language_adapters import train_language_adapters
 from xleval.engine.loop import TrainingFailedError
 from xleval.engine.mlm import TrainedModule, train_fusion, train_language_adapter, tune_backbone
 from xleval.engine.predict import predict
@@ -26,30 +27,26 @@ def make_jobs(
     Yields each job as it is there, or with what went wrong with it alone.
     """
     adapters = [job for job in jobs if isinstance(job, TaskAdapterJob)]
+    languages = [job for job in jobs if isinstance(job, LanguageAdapterJob) and session.stacks]
     for job in jobs:
-        if not isinstance(job, TaskAdapterJob):
+        if not isinstance(job, TaskAdapterJob) and job not in languages:
             make_foundation(job, session, store, engine, emit)
             yield job, None
+    if languages:
+        yield from make_language_adapters(languages, session, store, engine, emit)
     if adapters:
         yield from make_task_adapters(adapters, session, store, engine, emit)
 
 
 def make_foundation(
-    job: Foundation, session: Session, store: Store, engine: dict[str, Any],
-    emit: Emit = silent,
+    job: Foundation, session: Session, store: Store, engine: dict[str, Any], emit: Emit = silent
 ) -> None:  # fmt: skip
-    """Makes a language module or tuned backbone in the store, if it is not there."""
+    """Makes a language module or tuned backbone in the store, by itself, if it is not there."""
     with _locked(job, store, emit):
         if store.intact(job.kind, job.fingerprint):
             return
-        about: dict[str, Any] = {
-            "module": job.label if isinstance(job, BackboneJob) else str(job.module),
-            "languages": [job.tuned.language] if isinstance(job, BackboneJob) else list(job.module.languages),
-            "texts": {text.language: {"fingerprint": text.fingerprint, "origin": text.origin} for text in job.texts},
-            "hyperparameters": dict(job.hyper),
-        }
+        about = _about(job, session)
         with store.create(job.kind, job.fingerprint, about) as folder:
-            about["backbone"] = session.backbone.identity
             partial = store.partial(job.fingerprint)
             result: TrainedModule | None
             if isinstance(job, LanguageAdapterJob):
@@ -60,27 +57,58 @@ def make_foundation(
                 result = train_fusion(job, parts, session, partial, folder, engine, emit)
             else:
                 result = tune_backbone(job, session, partial, folder, engine, emit)
-            if result is not None:
-                about |= {
-                    "seconds": result.trained.seconds,
-                    "steps": result.trained.steps,
-                    "best_step": result.trained.best_step,
-                    "perplexity": result.perplexity,
-                    "perplexity_before": result.perplexity_before,
-                    "chunks": result.chunks,
-                    "token_budget": result.trained.token_budget,
-                }
+            about |= _measured(result)
         emit(WorkFinished(job.fingerprint, result.trained.seconds if result else 0.0))
+
+
+def make_language_adapters(
+    jobs: Sequence[LanguageAdapterJob], session: Session, store: Store, engine: dict[str, Any], emit: Emit = silent
+) -> Iterator[tuple[LanguageAdapterJob, Exception | None]]:
+    """Trains language adapters that are not in the store, side by side; yields each as it is there, or failed."""
+    with _all_locked(jobs, store, emit):
+        missing = [job for job in jobs if not store.intact(job.kind, job.fingerprint)]
+        yield from ((job, None) for job in jobs if job not in missing)
+        for done in train_language_adapters(missing, session, store, engine, emit):
+            job, result = done.job, done.result
+            if isinstance(result, Exception):
+                yield job, result
+                continue
+            about = _about(job, session) | _measured(result) | {"cohort": done.company}
+            with store.create(job.kind, job.fingerprint, about) as folder:
+                done.save(folder)
+            emit(WorkFinished(job.fingerprint, result.trained.seconds))
+            yield job, None
+
+
+def _about(job: Foundation, session: Session) -> dict[str, Any]:
+    return {
+        "module": job.label if isinstance(job, BackboneJob) else str(job.module),
+        "languages": [job.tuned.language] if isinstance(job, BackboneJob) else list(job.module.languages),
+        "texts": {text.language: {"fingerprint": text.fingerprint, "origin": text.origin} for text in job.texts},
+        "hyperparameters": dict(job.hyper),
+        "backbone": session.backbone.identity,
+    }
+
+
+def _measured(result: TrainedModule | None) -> dict[str, Any]:
+    if result is None:  # nothing was trained
+        return {}
+    return {
+        "seconds": result.trained.seconds,
+        "steps": result.trained.steps,
+        "best_step": result.trained.best_step,
+        "perplexity": result.perplexity,
+        "perplexity_before": result.perplexity_before,
+        "chunks": result.chunks,
+        "token_budget": result.trained.token_budget,
+    }
 
 
 def make_task_adapters(
     jobs: Sequence[TaskAdapterJob], session: Session, store: Store, engine: dict[str, Any], emit: Emit = silent
 ) -> Iterator[tuple[TaskAdapterJob, TrainingFailedError | None]]:
     """Trains task adapters that are not in the store, side by side; yields each as it is there, or failed."""
-    with ExitStack() as locks:
-        # In one order for all processes, which else might wait for each other.
-        for job in sorted(jobs, key=lambda job: job.fingerprint):
-            locks.enter_context(_locked(job, store, emit))
+    with _all_locked(jobs, store, emit):
         missing = [job for job in jobs if not store.intact(job.kind, job.fingerprint)]
         yield from ((job, None) for job in jobs if job not in missing)
         for done in train(missing, session, store, engine, emit) if missing else ():
@@ -124,6 +152,15 @@ def make_predictions(
     Those of one split on one language module, by task adapters that can stand side by side, are made at once.
     """
     yield from predict(jobs, session, store, engine, lambda job: _locked(job, store, emit), emit)
+
+
+@contextmanager
+def _all_locked(jobs: Sequence[Job], store: Store, emit: Emit) -> Iterator[None]:
+    with ExitStack() as locks:
+        # In one order for all processes, which else might wait for each other.
+        for job in sorted(jobs, key=lambda job: job.fingerprint):
+            locks.enter_context(_locked(job, store, emit))
+        yield
 
 
 def _locked(job: Job, store: Store, emit: Emit) -> Any:

@@ -29,6 +29,7 @@ from xleval.errors import UserError
 from xleval.events import Emit, silent
 from xleval.jobs import BackboneJob, FusionJob, Job, LanguageAdapterJob
 from xleval.recipe import LA, LanguageModule
+from xleval.tasks.features import Ints
 
 #: TLR: 100 epochs, but at least 30,000 and at most 100,000 steps.
 _AUTO_STEPS = (30_000, 100_000)
@@ -55,22 +56,13 @@ def train_language_adapter(
         UserError: text too short to cut into chunks and hold some out.
         TrainingFailedError: loss not finite, or out of memory.
     """
-    from adapters import SeqBnConfig, SeqBnInvConfig
-
     hyper, name = job.hyper, job.language
-    turns = _turns(job.module, job.texts, session, hyper)
-    model = _masked_lm(session)
-    extra = {"inv_adapter_reduction_factor": hyper["invertible"]} if hyper["invertible"] else {}
-    kind = SeqBnInvConfig if hyper["invertible"] else SeqBnConfig
-    torch.manual_seed(hyper["seed"])
-    model.add_adapter(
-        name, config=kind(reduction_factor=hyper["reduction"], non_linearity=hyper["non_linearity"], **extra)
-    )
+    turns = turns_of(job.module, job.texts, session, hyper)
+    model = masked_lm(session)
+    add_language_adapter(model, name, hyper)
     model.train_adapter(name)
     _free_head(model, hyper)
-    # BAD-X selects on the target, which is the last of its two languages.
-    select_on = turns.streams[-1:] if job.module.kind == "ba" else turns.streams
-    result = _train(job, model, session, turns, [stream.held for stream in select_on], hyper, folder, engine, emit)
+    result = _train(job, model, session, turns, select_on(job, turns), hyper, folder, engine, emit)
     model.save_adapter(str(out), name, with_head=False, use_safetensors=True)
     return result
 
@@ -88,7 +80,7 @@ def train_fusion(
     from adapters.composition import Fuse
 
     hyper = job.hyper
-    model = _masked_lm(session)
+    model = masked_lm(session)
     names = [part.language for part in job.parts]
     for name, part in zip(names, parts, strict=True):
         model.load_adapter(str(part), load_as=name, use_safetensors=True, with_head=False)
@@ -99,7 +91,7 @@ def train_fusion(
     if job.module.trained:
         model.train_adapter_fusion(Fuse(*names))
         _free_head(model, hyper)
-        turns = _turns(job.module, job.texts, session, hyper)
+        turns = turns_of(job.module, job.texts, session, hyper)
         held = [stream.held for stream in turns.streams]
         extra = model.base_model.get_fusion_regularization_loss
         result = _train(job, model, session, turns, held, hyper, folder, engine, emit, extra=extra)
@@ -113,9 +105,9 @@ def tune_backbone(
     """Trains all weights of the backbone by MLM and writes the encoder's; raises as :func:`train_language_adapter`."""
     assert job.text is not None
     hyper = {**job.hyper, "eval_every": job.tuned.steps}
-    model = _masked_lm(session)
+    model = masked_lm(session)
     model.requires_grad_(True)
-    turns = _turns(LA(job.tuned.language), [job.text], session, hyper)
+    turns = turns_of(LA(job.tuned.language), [job.text], session, hyper)
     held = [stream.held for stream in turns.streams]
     result = _train(job, model, session, turns, held, hyper, folder, engine, emit, select="last")
     save_encoder(dict(model.base_model.named_parameters()), out)
@@ -126,7 +118,7 @@ def perplexity(
     session: Session, held: Sequence[Chunks], standing: Standing | None, probability: float, seed: int
 ) -> float:
     """Pseudo-perplexity of chunks under a language adapter (None: the backbone alone), with its pretrained MLM head."""
-    model = _masked_lm(session)
+    model = masked_lm(session)
     if standing is not None:
         (folder,) = standing.adapters
         name = model.load_adapter(str(folder), load_as="measured", use_safetensors=True, with_head=False)
@@ -135,19 +127,43 @@ def perplexity(
     return math.exp(_mean_loss(model, session, held, probability, seed))
 
 
-def _turns(module: LanguageModule, texts: Sequence[Any], session: Session, hyper: Mapping[str, Any]) -> Turns:
+def add_language_adapter(model: Any, name: str, hyper: Mapping[str, Any]) -> None:
+    """A fresh adapter of that name, drawn from the seed."""
+    from adapters import SeqBnConfig, SeqBnInvConfig
+
+    extra = {"inv_adapter_reduction_factor": hyper["invertible"]} if hyper["invertible"] else {}
+    kind = SeqBnInvConfig if hyper["invertible"] else SeqBnConfig
+    torch.manual_seed(hyper["seed"])
+    model.add_adapter(
+        name, config=kind(reduction_factor=hyper["reduction"], non_linearity=hyper["non_linearity"], **extra)
+    )
+
+
+def select_on(job: LanguageAdapterJob, turns: Turns) -> list[Chunks]:
+    """Held-out text that selects the checkpoint: in BAD-X of the target, which is the last of the two languages."""
+    return [stream.held for stream in (turns.streams[-1:] if job.module.kind == "ba" else turns.streams)]
+
+
+def steps_of(hyper: Mapping[str, Any], turns: Turns) -> int:
+    """Optimiser steps of a training."""
+    least, most = _AUTO_STEPS
+    return int(hyper["steps"]) or min(max(100 * turns.an_epoch, least), most)
+
+
+def turns_of(module: LanguageModule, texts: Sequence[Any], session: Session, hyper: Mapping[str, Any]) -> Turns:
+    """The texts of a module's languages in chunks, and whose turn it is when."""
     if hyper["chunk"] > session.positions:
         key = "tune.chunk" if "lines" in hyper else "la.chunk"
         raise UserError(
             f"{key}={hyper['chunk']}: {session.backbone.name} has {session.positions} positions; give --set "
             f"{key}={session.positions} or less"
         )
-    streams = [stream(text, session.tokenizer, hyper) for text in texts]
+    streams = [stream(text, session.tokenizer, session.backbone.fingerprint, hyper) for text in texts]
     shares = module.ratio if module.kind == "ba" else (1,) * len(streams)
     return Turns(streams, [index for index, share in enumerate(shares) for _ in range(share)])
 
 
-def _masked_lm(session: Session) -> Any:
+def masked_lm(session: Session) -> Any:
     """A fresh encoder with its pretrained MLM head, which ends before its decoder: that is part of the loss."""
     model = session.masked_lm()
     model.get_output_embeddings().forward = lambda hidden: hidden
@@ -158,7 +174,7 @@ def _free_head(model: Any, hyper: Mapping[str, Any]) -> None:
     # As the reference script does; the decoder is the embedding matrix and stays frozen with it.
     if hyper["head"] == "trained":
         tied = model.get_input_embeddings().weight
-        for parameter in _head(model).parameters():
+        for parameter in head_of(model).parameters():
             parameter.requires_grad_(parameter is not tied)
 
 
@@ -171,7 +187,7 @@ def _train(
     model.to(session.device)
     seed, probability = hyper["seed"], hyper["mlm_probability"]
     parameters: dict[str, nn.Parameter] = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    steps = hyper["steps"] or min(max(100 * turns.an_epoch, _AUTO_STEPS[0]), _AUTO_STEPS[1])
+    steps = steps_of(hyper, turns)
 
     def losses(step: int, budget: int) -> Iterator[Tensor]:
         batch = turns.at(step)
@@ -229,7 +245,7 @@ def _mean_loss(model: Any, session: Session, held: Sequence[Chunks], probability
     return total / max(count, 1)
 
 
-def _loss(model: Any, session: Session, inputs: Chunks, labels: Chunks) -> tuple[Tensor, int]:
+def _loss(model: Any, session: Session, inputs: Ints, labels: Ints) -> tuple[Tensor, int]:
     """Sum of the masked sub-words' losses, and their number. Only those positions go through the head."""
     ids = torch.as_tensor(inputs, device=session.device)
     gold = torch.as_tensor(labels, device=session.device)
@@ -237,12 +253,13 @@ def _loss(model: Any, session: Session, inputs: Chunks, labels: Chunks) -> tuple
     with session.autocast():
         hidden = model.base_model(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
         # One sequence of all masked positions: the invertible adapter in the head takes (batch, length, hidden).
-        hidden = _head(model)(hidden[chosen].unsqueeze(0)).squeeze(0)
+        hidden = head_of(model)(hidden[chosen].unsqueeze(0)).squeeze(0)
     if session.precision == "bf16":
         hidden = hidden.bfloat16()  # layer norms give fp32; the product with the vocabulary need not
     decoder, gold = model.get_output_embeddings(), gold[chosen]
     return vocabulary_loss(hidden, decoder.weight, decoder.bias, gold), len(gold)
 
 
-def _head(model: Any) -> Any:
+def head_of(model: Any) -> Any:
+    """The MLM head of a model of transformers."""
     return model.cls if hasattr(model, "cls") else model.lm_head

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from xleval.engine.encoder import Encoder
 from xleval.engine.forward import predicted
 from xleval.engine.session import Session
 from xleval.engine.slots import Slots
@@ -54,7 +53,7 @@ def _side_by_side(adapters: Sequence[TaskAdapterJob], session: Session) -> list[
     found: dict[Any, list[TaskAdapterJob]] = {}
     for job in dict.fromkeys(adapters):
         key: Any = job.fingerprint
-        if job.adapter == "bottleneck" and Encoder.computes(session.model):
+        if job.adapter == "bottleneck" and session.stacks:
             key = (job.task.family, tuple(job.task.labels), tuple(sorted(job.hyper.items())), job.drop_last)
         found.setdefault(key, []).append(job)
     return list(found.values())
@@ -69,7 +68,7 @@ class _Maker:
         self.adapters, self.session, self.store, self.emit = list(adapters), session, store, emit
         self.budget = engine["token_budget"] or session.token_budget
         self.room = engine["token_budget"] or session.room
-        self.stacks = adapters[0].adapter == "bottleneck" and Encoder.computes(session.model)
+        self.stacks = adapters[0].adapter == "bottleneck" and session.stacks
         self._slots: Slots | None = None
         self._loaded: TaskAdapterJob | None = None
 

@@ -22,6 +22,7 @@ from xleval.device import resolve_device
 from xleval.engine.bank import Bank, Standing, adapter_places
 from xleval.engine.encoder import Encoder
 from xleval.engine.stacked import Layout, Stacked, is_plain
+from xleval.engine.tokenised import kept_features
 from xleval.engine.weights import ENCODER, FULL, adapter_config, quiet, save_encoder, without_copies
 from xleval.errors import UserError
 from xleval.tasks.family import family_of
@@ -46,6 +47,18 @@ _BYTES = 64
 
 #: Sub-words of tokenised splits kept in memory: at some ten bytes each, a task's train, dev and targets.
 _KEPT = 2**25
+
+
+def invert_before_vocabulary(model: Any) -> None:
+    """Lets a masked language model undo its invertible adapter before the vocabulary (MAD-X, Pfeiffer et al. 2020).
+
+    The adapters library does so in heads of its own, but not in a head that a model of transformers brings along.
+    """
+    decoder, base = model.get_output_embeddings(), model.base_model
+    if not decoder._forward_pre_hooks:
+        decoder.register_forward_pre_hook(
+            lambda module, given: (base.invertible_adapters_forward(given[0], rev=True), *given[1:])
+        )
 
 
 class Session:
@@ -87,7 +100,9 @@ class Session:
         key = (task.family, tuple(task.labels), label_map, data.fingerprint, settings)
         rows = rows_of(task, data)
         if key not in self._encoded:
-            self._encoded[key] = self._features(task, rows, hyper)
+            inputs = {"backbone": self.backbone.fingerprint, "split": [*map(str, key)]}
+            family = family_of(task.family)
+            self._encoded[key] = kept_features(inputs, family.kind, lambda: self._features(task, rows, hyper))
             while sum(len(kept.ids) for kept in self._encoded.values()) > _KEPT and len(self._encoded) > 2:
                 self._encoded.popitem(last=False)
         self._encoded.move_to_end(key)
@@ -117,6 +132,13 @@ class Session:
             self._names = tuple(name for name, _ in self._model.base_model.named_parameters())
         return self._model
 
+    @cached_property
+    def stacks(self) -> bool:
+        """Whether the encoder is one that adapters can stand on side by side."""
+        from transformers import AutoConfig
+
+        return Encoder.computes(AutoConfig.from_pretrained(self.path, trust_remote_code=False))
+
     @property
     def encoder(self) -> Encoder:
         """The encoder as it is now, to compute several adapters side by side."""
@@ -139,6 +161,7 @@ class Session:
         model = self._load(AutoModelForMaskedLM)
         adapters.init(model)
         model.requires_grad_(False)
+        invert_before_vocabulary(model)
         return model
 
     def _load(self, auto: Any) -> Any:

@@ -120,6 +120,11 @@ class Coupling:
         second = second - self._net(self.g, first)
         return torch.cat([first - self._net(self.f, second), second], dim=-1)
 
+    def apart(self) -> list[Coupling]:
+        """One for each slot."""
+        weights = zip(*(torch.split(weight, 1) for weight in (*self.f, *self.g)), strict=True)
+        return [Coupling(own, self.activation) for own in weights]
+
     @staticmethod
     def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
         half = x.shape[-1] // 2

@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from xleval.engine.batching import epoch_batches
+from xleval.engine.tokenised import kept_arrays
 from xleval.errors import UserError
+from xleval.tasks.features import Ints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from xleval.tasks.texts import Text
 
-Chunks = npt.NDArray[np.int64]
+Chunks = npt.NDArray[np.int32]
 
 #: Lines tokenised at a time: as Python's numbers, sub-words take several times what they take in an array.
 _BLOCK = 10_000
@@ -48,14 +50,19 @@ class Stream:
         return np.asarray(self.train[self._epoch[1][index]])
 
 
-def stream(text: Text, tokenizer: Any, hyper: Mapping[str, Any]) -> Stream:
-    """A language's text as chunks, the first share of them held out.
+def stream(text: Text, tokenizer: Any, identity: str, hyper: Mapping[str, Any]) -> Stream:
+    """A language's text as chunks, the first share of them held out; ``identity`` says which tokenizer it is.
 
     Raises:
         UserError: text too short to cut into chunks and hold some out.
     """
-    lines = text.lines()
-    chunks = cut(lines[: hyper.get("lines") or len(lines)], tokenizer, hyper["chunk"])
+    inputs = {"tokenizer": identity, "text": text.fingerprint, "lines": hyper.get("lines"), "chunk": hyper["chunk"]}
+
+    def make() -> dict[str, Chunks]:
+        lines = text.lines()
+        return {"chunks": cut(lines[: hyper.get("lines") or len(lines)], tokenizer, hyper["chunk"])}
+
+    chunks: Chunks = kept_arrays(inputs, make)["chunks"]
     held = math.ceil(len(chunks) * hyper["held_out"])
     if held < 1 or len(chunks) - held < 1:
         raise UserError(
@@ -92,27 +99,28 @@ def cut(lines: list[str], tokenizer: Any, size: int) -> Chunks:
     chunks is cut into halves.
     """
     parts = [_ids(lines[start : start + _BLOCK], tokenizer) for start in range(0, len(lines), _BLOCK)]
-    flat = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+    flat = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
     if len(flat) < 2 * size:
         size = len(flat) // 2
     if size < 4:
-        return np.zeros((0, 4), dtype=np.int64)
+        return np.zeros((0, 4), dtype=np.int32)
     count = len(flat) // size
     return flat[: count * size].reshape(count, size)
 
 
 def _ids(lines: list[str], tokenizer: Any) -> Chunks:
     encoded = tokenizer(lines, add_special_tokens=True, truncation=False, return_attention_mask=False)["input_ids"]
-    return np.fromiter((i for ids in encoded for i in ids), dtype=np.int64)
+    return np.fromiter((i for ids in encoded for i in ids), dtype=np.int32)
 
 
-def mask(chunks: Chunks, tokenizer: Any, probability: float, seed: tuple[int, int]) -> tuple[Chunks, Chunks]:
+def mask(chunks: Chunks, tokenizer: Any, probability: float, seed: tuple[int, int]) -> tuple[Ints, Ints]:
     """(inputs, labels), both (n, size): labels are -100 but at sub-words to predict.
 
     Of those, 80 % become the mask token, 10 % a random sub-word, 10 % stay (Devlin et al. 2019). Drawn
     from ``seed`` alone.
     """
     random = np.random.Generator(np.random.PCG64(seed))
+    chunks = chunks.astype(np.int64)
     special = np.isin(chunks, tokenizer.all_special_ids)
     chosen = (random.random(chunks.shape) < probability) & ~special
     fate = random.random(chunks.shape)

@@ -23,7 +23,6 @@ from xleval.engine import checkpoint
 from xleval.engine.bank import Standing
 from xleval.engine.batching import bucketed, epoch_batches, passes
 from xleval.engine.checkpoint import Piece
-from xleval.engine.encoder import Encoder
 from xleval.engine.forward import forward, predicted
 from xleval.engine.loop import Member, Trained, Training, TrainingFailedError, fit
 from xleval.engine.session import Session
@@ -87,7 +86,7 @@ def cohorts(jobs: Sequence[TaskAdapterJob], session: Session, store: Store) -> l
 
 def stacks(job: TaskAdapterJob, session: Session, store: Store) -> bool:
     """Whether a task adapter is trained with others side by side: a bottleneck over equal bottlenecks, or over none."""
-    if job.adapter != "bottleneck" or not Encoder.computes(session.model):
+    if job.adapter != "bottleneck" or not session.stacks:
         return False
     modules = [standing_of(store, module) for module in (*job.cycle, job.dev_module)]
     layouts = {session.layout_of(module, job.drop_last) for module in modules if module is not None}

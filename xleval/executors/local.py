@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from xleval.errors import UserError
 from xleval.events import Emit, WorkFinished, silent
 from xleval.executors import Outcome, Setting, Work
-from xleval.jobs import Foundation, Job, PredictionJob, TaskAdapterJob
+from xleval.jobs import Foundation, Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
 from xleval.store import Store
 
 if TYPE_CHECKING:
     from xleval.engine.session import Session
+
+J = TypeVar("J", bound=Job)
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,20 @@ class Unit:
 
 
 def units_of(work: Work, processes: int) -> list[Unit]:
-    """Foundations one by one; cohorts whole, or in as many parts as there are processes to share them."""
-    units = [Unit((job,)) for job in work.foundations]
+    """Language adapters and cohorts of task adapters, in as many parts as there are processes; the rest one by one."""
+    adapters = tuple(job for job in work.foundations if isinstance(job, LanguageAdapterJob))
+    units = [Unit(part) for part in _parts(adapters, processes)]
+    units += [Unit((job,)) for job in work.foundations if job not in adapters]
     for cohort in work.cohorts:
-        size = -(-len(cohort) // processes)
-        for start in range(0, len(cohort), size):
-            jobs = cohort[start : start + size]
+        for jobs in _parts(cohort, processes):
             predictions = (prediction for job in jobs for prediction in work.predictions.get(job.fingerprint, ()))
             units.append(Unit(jobs, tuple(predictions)))
     return units
+
+
+def _parts(jobs: tuple[J, ...], processes: int) -> list[tuple[J, ...]]:
+    size = max(-(-len(jobs) // processes), 1)
+    return [jobs[start : start + size] for start in range(0, len(jobs), size)]
 
 
 @dataclass(frozen=True)

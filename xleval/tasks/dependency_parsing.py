@@ -77,6 +77,7 @@ class DependencyParsing:
     """A head and a relation a word."""
 
     first_only = False
+    kind: type[Features] = TreeFeatures
 
     def features(self, rows: Sequence[TreeRow], tokenizer: Any, hyper: Hyper) -> TreeFeatures:
         """Sentences; one longer than ``max_length`` sub-words is read in several windows and parsed as a whole.

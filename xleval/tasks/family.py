@@ -22,10 +22,12 @@ class Family(Protocol):
     """One module of ``xleval.tasks`` has one of these under the name ``FAMILY``.
 
     Shapes: n examples of a batch have k ≥ n sequences of at most w sub-words; the encoder has d dimensions.
-    ``first_only``: scores depend on each sequence's first sub-word alone; then w may be 1.
+    ``first_only``: scores depend on each sequence's first sub-word alone; then w may be 1. ``kind``: the class of its
+    features, whose fields are arrays or None.
     """
 
     first_only: bool
+    kind: type[Features]
 
     def features(self, rows: Sequence[Any], tokenizer: Any, hyper: Hyper) -> Features:
         """Rows tokenised, at most ``hyper["max_length"]`` sub-words a sequence, special ones included."""

@@ -52,6 +52,7 @@ class QuestionAnswering:
     """The first and the last sub-word of an answer."""
 
     first_only = False
+    kind: type[Features] = SpanFeatures
 
     def features(self, rows: Sequence[QuestionRow], tokenizer: Any, hyper: Hyper) -> SpanFeatures:
         """Windows that share ``stride`` sub-words of context with the next, question first."""

@@ -27,6 +27,7 @@ class SequenceClassification:
     """One label a text or pair of texts, from the first sub-word."""
 
     first_only = True
+    kind: type[Features] = LabelFeatures
 
     def features(self, rows: Sequence[Any], tokenizer: Any, hyper: Hyper) -> LabelFeatures:
         """Pairs are cut from the longer text first; segment ids are kept where the encoder has them."""

@@ -36,6 +36,7 @@ class TokenClassification:
     """One label a word, predicted at its first sub-word."""
 
     first_only = False
+    kind: type[Features] = TagFeatures
 
     def features(self, rows: Sequence[TokenRow], tokenizer: Any, hyper: Hyper) -> TagFeatures:
         """Windows of at most ``max_length`` sub-words; sub-words after a word's first have no label."""

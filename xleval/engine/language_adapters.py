@@ -201,7 +201,7 @@ class _Words:
         field = None
         if number is not None and (draws := encoder.draws(*on["ids"].shape[1:], first_only=False)):
             field = Field([self.hyper["seed"]] * len(slots), number, draws, session.device)
-        whole = len(slots) == len(self.jobs)
+        whole = list(slots) == list(range(len(self.jobs)))
         own = {name: p if whole else p[list(slots)] for name, p in self.tensors.items()}
         adapter = Stacked(self.layout, own, encoder.dtype)
         rows = encoder(Inputs(on["ids"]), [adapter], field).unbind()

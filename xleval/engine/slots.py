@@ -151,7 +151,7 @@ class Slots:
         assert self.layout is not None
         encoder = self.session.encoder
         below = self.session.under(under, self.drop_last)
-        whole = len(slots) == len(self.heads)
+        whole = list(slots) == list(range(len(self.heads)))
         own = {name: p if whole else p[list(slots)] for name, p in self.tensors.items()}
         above = Stacked(self.layout, own, encoder.dtype)
         adapters = [*([below] if below else []), above]

@@ -1,0 +1,159 @@
+"""How time and memory grow: with seeds, language adapters in a cycle, languages evaluated, strategies and test sets.
+
+Every point is a process of its own with one thread: a small random encoder, MultiNLI to train on, XNLI to predict. Time
+is that of the loop, or of predictions from rows; memory is the process's peak above what it was once everything was
+loaded. The slope is that of a straight line through the points, with the share of the variance that it explains.
+
+Then the planner: one strategy of the demo is run, another is planned, run, and its time compared with the plan's.
+
+Run: python benchmarks/curves.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE.parents[1] / "shared" / "data"
+
+#: What grows → its values, and what one of them is called.
+POINTS = {
+    "seeds": ((1, 2, 4, 8, 16), "training"),
+    "cycle": ((1, 4, 12, 36), "language adapter in the cycle"),
+    "languages": ((1, 4, 12, 36), "language evaluated, 100 rows"),
+    "strategies": ((1, 2, 4, 8), "strategy evaluated, 100 rows"),
+    "rows": ((500, 1000, 2000, 4000), "row of a test set"),
+}
+
+
+def measure(what: str, value: int, data: Path) -> dict[str, float]:
+    """Seconds and MiB of one point."""
+    import torch
+
+    sys.path.insert(0, str(HERE))
+    import training
+
+    from xleval.engine.make import make_predictions, make_task_adapters
+    from xleval.hyperparameters import group, merged
+    from xleval.jobs import LanguageAdapterJob, PredictionJob
+    from xleval.recipe import LA
+    from xleval.store import Store
+    from xleval.tasks.located import DataOptions
+    from xleval.tasks.sources import locate
+    from xleval.tasks.spec import TaskSpec, load_spec
+
+    torch.set_num_threads(1)
+    given = argparse.Namespace(data=data, hidden=128, layers=4, device="cpu", precision="fp32", times=1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        setting = training.Setting(folder, given)
+        job, engine, store = setting.job(replace(training.CASES[0], rows=192)), group(merged(), "engine"), Store(folder)
+        spec = load_spec(training.resource("task_specs") / "xnli.yaml")
+        assert isinstance(spec, TaskSpec)
+        if what == "cycle":
+            more = []
+            for number in range(value):
+                code = f"q{chr(97 + number // 26)}{chr(97 + number % 26)}"
+                made: LanguageAdapterJob = setting._module(code)
+                more.append(replace(made, module=LA(code)))
+            job = replace(job, cycle=tuple(more), dev_module=more[0])
+        if what in ("seeds", "cycle"):
+            seeds = range(value if what == "seeds" else 1)
+            jobs = [replace(job, seed=seed, fingerprint=f"{seed:04}" * 16) for seed in seeds]
+            setting.session.encoded(job.task, job.train, job.hyper)
+            before, start = peak(), time.perf_counter()
+            assert all(error is None for _, error in make_task_adapters(jobs, setting.session, store, engine))
+            return {"seconds": time.perf_counter() - start, "mib": peak() - before}
+        assert [error for _, error in make_task_adapters([job], setting.session, store, engine)] == [None]
+        found = locate(spec, "eng", "test", DataOptions(data, offline=True), {})
+        rows = setting._drawn(found, spec, value if what == "rows" else 100)
+        predictions: list[PredictionJob] = []
+        for number in range(value if what != "rows" else 1):
+            # A strategy is the same split on another module; a language is another split.
+            split = training.Rows(f"test-{number if what == 'languages' else 0}", tuple(rows), "eng")
+            target: Any = (f"{number:04}" * 16, spec, job, setting.modules[number % 4], split)
+            predictions.append(PredictionJob(*target))
+        before, start = peak(), time.perf_counter()
+        assert all(error is None for _, error in make_predictions(predictions, setting.session, store, engine))
+        return {"seconds": time.perf_counter() - start, "mib": peak() - before}
+
+
+def peak() -> float:
+    """MiB that this process had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def line(values: tuple[int, ...], found: list[float]) -> str:
+    """Slope of a straight line, and how well it fits."""
+    slope, offset = np.polyfit(values, found, 1)
+    rest = np.array(found) - (slope * np.array(values) + offset)
+    spread = float(np.var(found))
+    fit = 1 - float(np.var(rest)) / spread if spread else 1.0
+    return f"{slope:.3g} (R² {fit:.2f})"
+
+
+def planner() -> None:
+    """Time of a run of the demo against the plan's estimate."""
+    print("\n| planned | estimate, s | measured, s | estimate ÷ measured |\n|---|--:|--:|--:|")
+    with tempfile.TemporaryDirectory() as name:
+        environment = {**os.environ, "XLEVAL_STORE": f"{name}/store", "XLEVAL_CACHE": f"{name}/cache"}
+
+        def xleval(*arguments: str) -> str:
+            command = [sys.executable, "-m", "xleval", *arguments]
+            return subprocess.run(
+                command, cwd=name, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                text=True,
+            ).stdout  # fmt: skip
+
+        xleval("run", "--strategy", "tlr-all-multi")
+        for label, seeds in (("tlr-target", "2"), ("madx", "5"), ("la-none-tr", "5")):
+            asked = ("--strategy", label, "--seeds", seeds)
+            estimate = json.loads(xleval("plan", *asked, "--json"))["cost"]["seconds"]
+            start = time.perf_counter()
+            xleval("run", *asked)
+            seconds = time.perf_counter() - start
+            shown = f"{estimate:.0f} | {seconds:.0f} | {estimate / seconds:.2f}"
+            print(f"| `xleval run --strategy {label} --seeds {seeds}` | {shown} |", flush=True)
+
+
+def main() -> None:
+    """Prints Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with the data sets and tokenizers/")
+    parser.add_argument("--point", nargs=2, metavar=("WHAT", "VALUE"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.point:
+        print(json.dumps(measure(given.point[0], int(given.point[1]), given.data)))
+        return
+    print(f"Load {os.getloadavg()[0]:.1f}.\n\n| grows | values | s | s a | MiB | MiB a |\n|---|---|---|---|---|---|")
+    for what, (values, unit) in POINTS.items():
+        found = []
+        for value in values:
+            command = [sys.executable, __file__, "--point", what, str(value), "--data", str(given.data)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            found.append(json.loads(done.stdout.splitlines()[-1]))
+        seconds, memory = ([point[key] for point in found] for key in ("seconds", "mib"))
+        cells = (
+            ", ".join(map(str, values)), ", ".join(f"{s:.2f}" for s in seconds), f"{unit}: {line(values, seconds)}",
+            ", ".join(f"{m:.0f}" for m in memory), line(values, memory),
+        )  # fmt: skip
+        print(f"| {what} | {' | '.join(cells)} |", flush=True)
+    planner()
+
+
+if __name__ == "__main__":
+    main()

@@ -31,21 +31,9 @@ class Field:
         row = self.drawn[:, self.used : self.used + size]
         self.used += size
         level = round(probability * _LEVELS)
-        found: Tensor = _Drop.apply(x, (row >= level - _LEVELS // 2).view_as(x), _LEVELS / (_LEVELS - level))  # type: ignore[no-untyped-call]
-        return found
-
-
-class _Drop(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, keep: Tensor, scale: float) -> Tensor:
-        ctx.save_for_backward(keep)
-        ctx.scale = scale  # type: ignore[attr-defined]
-        return torch.where(keep, x * scale, 0.0)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        (keep,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return torch.where(keep, upstream[0] * ctx.scale, 0.0), None, None  # type: ignore[attr-defined]
+        # Numbers and not truth values: a product with those is several times slower.
+        keep = torch.ge(row, level - _LEVELS // 2, out=torch.empty(row.shape, dtype=x.dtype, device=x.device))
+        return x * keep.mul_(_LEVELS / (_LEVELS - level)).view_as(x)
 
 
 def _drawn(seeds: Sequence[int], number: Sequence[int], draws: int, device: torch.device) -> Tensor:

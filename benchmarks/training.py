@@ -38,7 +38,7 @@ import torch
 import transformers
 from adapters import AdapterTrainer, AutoAdapterModel, SeqBnConfig
 from adapters.composition import Stack
-from transformers import TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from xleval.backbones import Backbone
 from xleval.engine.make import make_predictions, make_task_adapters
@@ -192,6 +192,7 @@ class Peer:
                 model, arguments, train_dataset=list(range(len(self.features))), data_collator=self.collator(how),
                 callbacks=[Switch(model)],
             )  # fmt: skip
+            trainer.remove_callback(PrinterCallback)
             start = time.perf_counter()
             trainer.train()
             return time.perf_counter() - start

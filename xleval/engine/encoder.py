@@ -28,6 +28,10 @@ from xleval.engine.stacked import Stacked
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta")
 
 
+#: Shares of attention that stay in a core's cache, in elements.
+_IN_CACHE = 2**18
+
+
 class _Linear(NamedTuple):
     weight: Tensor
     bias: Tensor
@@ -154,10 +158,26 @@ class Encoder:
         if field is None or not self.attention_dropout:
             found = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         else:
-            scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
-            shares = functional.softmax(scores if bias is None else scores + bias, dim=-1)
-            found = field.drop(shares.view(slots, -1), self.attention_dropout).view_as(shares) @ value
+            found = self._attend_with_dropout(query, key, value, bias, field, slots)
         return found.transpose(1, 2).reshape(slots, -1, size)
+
+    def _attend_with_dropout(
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, field: Field, slots: int
+    ) -> Tensor:
+        # (S · n, heads, ·, d / heads) → the same shape as ``query``. A few sequences at a time: on a CPU what is passed
+        # over several times stays in its cache. Draws are used up in the order of sequences, however many that are.
+        heads, width, places = key.shape[1], key.shape[2], query.shape[2]
+        given = [query / math.sqrt(query.shape[-1]), key, value, *([] if bias is None else [bias])]
+        parts = [torch.unflatten(one, 0, (slots, -1)) for one in given]
+        at_once = parts[0].shape[1]
+        if query.device.type == "cpu":
+            at_once = max(_IN_CACHE // (slots * heads * places * width), 1)
+        found = []
+        for q, k, v, *added in zip(*(one.split(at_once, dim=1) for one in parts), strict=True):
+            scores = q @ k.transpose(-1, -2)
+            shares = functional.softmax(scores.add_(added[0]) if added else scores, dim=-1)
+            found.append(field.drop(shares.flatten(1), self.attention_dropout).view_as(shares) @ v)
+        return torch.cat(found, dim=1).flatten(0, 1)
 
     def _bias(self, mask: Tensor | None) -> Tensor | None:
         # Added to the scores of attention: (S · n, 1, 1, w)

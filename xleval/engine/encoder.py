@@ -173,7 +173,7 @@ class Encoder:
         if query.device.type == "cpu":
             at_once = max(_IN_CACHE // (slots * heads * places * width), 1)
         found = []
-        for q, k, v, *added in zip(*(one.split(at_once, dim=1) for one in parts), strict=True):
+        for q, k, v, *added in zip(*(torch.split(one, at_once, dim=1) for one in parts), strict=True):
             scores = q @ k.transpose(-1, -2)
             shares = functional.softmax(scores.add_(added[0]) if added else scores, dim=-1)
             found.append(field.drop(shares.flatten(1), self.attention_dropout).view_as(shares) @ v)

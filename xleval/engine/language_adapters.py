@@ -109,7 +109,7 @@ class _Words:
         dtype = torch.bfloat16 if session.precision == "bf16" else torch.float32
         self.encoder, self.head = Encoder(self.model.base_model, dtype), head_of(self.model)
         decoder = self.model.get_output_embeddings()
-        self.bias = next(name for name, p in self.head.named_parameters() if p is decoder.bias)
+        self.name_of_bias = next(name for name, p in self.head.named_parameters() if p is decoder.bias)
         add_language_adapter(self.model, _PLACE, self.hyper)  # drawn from a seed that all members share
         self.model.to(session.device)
         own = self._weights(_PLACE)
@@ -214,7 +214,7 @@ class _Words:
                 found = functional_call(self.head, own_head, (rows[index][chosen],))
             if coupling := couplings[index]:
                 found = coupling.inverse(found[None].to(encoder.dtype))[0]
-            bias = own_head.get(self.bias, decoder.bias)
+            bias = own_head.get(self.name_of_bias, decoder.bias)
             yield vocabulary_loss(found.to(encoder.dtype), decoder.weight, bias, gold[chosen])
 
     def save(self, index: int, folder: Path) -> None:

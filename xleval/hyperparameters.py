@@ -142,6 +142,9 @@ KNOWN: dict[str, Hyperparameter] = {
         30, "most sub-words of an answer (dev selection: always 30)", least=1, families=("question-answering",)
     ),
     "engine.token_budget": Hyperparameter(0, "sub-words a forward pass, padding included; 0: by device"),
+    "engine.cuda_graphs": Hyperparameter(
+        "off", "on: training passes as CUDA graphs, one a shape, on a GPU", choices=("off", "on")
+    ),
     "engine.checkpoint_seconds": Hyperparameter(60, "seconds between checkpoints of a training under way"),
 }
 

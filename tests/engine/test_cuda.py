@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.test_cohort import several
 from engine.test_every_family import MADE, job_of
 from engine.test_language_cohort import jobs_of, made
 from xleval.engine.session import Session
+from xleval.events import Event, Notice
 from xleval.jobs import TaskAdapterJob
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -61,3 +63,29 @@ def test_language_adapters(precision: str, backbone: Any, settings: dict[str, An
         alone = made([job], session, tmp_path / "alone", settings)[job.language]
         assert alone.perplexity == pytest.approx(together[job.language].perplexity, rel=0.02)
         assert alone.perplexity < alone.perplexity_before
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("family", MADE)
+def test_graphs(
+    precision: str, family: str, job: TaskAdapterJob, backbone: Any, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    longer = job_of(family, job)
+    jobs = several(replace(longer, hyper={**longer.hyper, "steps": 40, "eval_every": 40}))
+    session, notices = Session(backbone, "cuda", precision), list[Event]()
+    plain = trained(jobs, session, tmp_path / "plain", settings)
+    graphed = trained(jobs, session, tmp_path / "graphed", {**settings, "cuda_graphs": "on"}, notices.append)
+    assert not any(isinstance(event, Notice) for event in notices)
+    near = {"rtol": 1e-4, "atol": 1e-4} if precision == "fp32" else {"rtol": 0.1, "atol": 0.02}
+    for index, (one, other) in enumerate(zip(plain, graphed, strict=True)):
+        assert one.best_score == pytest.approx(other.best_score, abs=0.1)
+        a, b = (weights(session, tmp_path / name / str(index)) for name in ("plain", "graphed"))
+        assert torch.isclose(a, b, **near).float().mean() > 0.98
+
+
+def test_graphs_of_language_adapters(backbone: Any, settings: dict[str, Any], tmp_path: Path) -> None:
+    jobs, session = jobs_of(), Session(backbone, "cuda", "fp32")
+    plain = made(jobs, session, tmp_path / "plain", settings)
+    graphed = made(jobs, session, tmp_path / "graphed", {**settings, "cuda_graphs": "on"})
+    for job in jobs:
+        assert graphed[job.language].perplexity == pytest.approx(plain[job.language].perplexity, rel=1e-3)

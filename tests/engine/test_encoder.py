@@ -146,7 +146,7 @@ def test_what_is_not_plain_is_left_to_the_library() -> None:
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.25])
 def test_dropout_is_met_and_keeps_the_mean(probability: float) -> None:
-    field = Field([1], [0], 2_000_000, torch.device("cpu"))
+    field = Field.of([1], [0], 2_000_000, torch.device("cpu"))
     dropped = field.drop(torch.ones(1, 1000, 1000), probability)
     assert (dropped == 0).float().mean().item() == pytest.approx(probability, abs=0.002)
     assert dropped.mean().item() == pytest.approx(1, abs=0.003)
@@ -159,16 +159,16 @@ def test_dropout_is_met_and_keeps_the_mean(probability: float) -> None:
 
 def test_dropout_is_a_function_of_seed_and_number() -> None:
     device = torch.device("cpu")
-    together = Field([1, 2, 1], [5, 0], 100, device).drawn
+    together = Field.of([1, 2, 1], [5, 0], 100, device).drawn
     assert torch.equal(together[0], together[2]) and not torch.equal(together[0], together[1])
-    assert torch.equal(Field([2], [5, 0], 100, device).drawn[0], together[1])
-    assert not torch.equal(Field([2], [5, 1], 100, device).drawn[0], together[1])
+    assert torch.equal(Field.of([2], [5, 0], 100, device).drawn[0], together[1])
+    assert not torch.equal(Field.of([2], [5, 1], 100, device).drawn[0], together[1])
     assert mixed(1, 2) != mixed(2, 1)
 
 
 def test_a_gradient_is_dropped_where_its_value_was() -> None:
     x = torch.ones(1, 4000, requires_grad=True)
-    dropped = Field([1], [0], 4000, torch.device("cpu")).drop(x, 0.3)
+    dropped = Field.of([1], [0], 4000, torch.device("cpu")).drop(x, 0.3)
     dropped.sum().backward()
     assert torch.equal(x.grad, dropped.detach())  # type: ignore[arg-type]
 
@@ -178,7 +178,7 @@ def test_as_many_are_drawn_as_are_used(first_only: bool, model: Any) -> None:
     ids, mask = batch(model, 6)
     encoder = Encoder(model.base_model, torch.float32)
     draws = encoder.draws(N, WIDTH, first_only=first_only)
-    field = Field([1], [0], draws, torch.device("cpu"))
+    field = Field.of([1], [0], draws, torch.device("cpu"))
     encoder(Inputs(ids[None], mask[None]), [stacked(model, "ta0")[0]], field, first_only=first_only)
     assert field.used == draws > 0
 

@@ -17,13 +17,15 @@ _LEVELS = 1 << 16
 
 
 class Field:
-    """Random numbers for one forward pass, a row a slot, which :meth:`drop` uses up from the left.
+    """Random numbers for one forward pass, a row a slot, which :meth:`drop` uses up from the left."""
 
-    ``draws``: how many a slot takes; ``number``: what makes passes differ, such as (step, part).
-    """
+    def __init__(self, drawn: Tensor) -> None:
+        self.drawn, self.used = drawn, 0
 
-    def __init__(self, seeds: Sequence[int], number: Sequence[int], draws: int, device: torch.device) -> None:
-        self.drawn, self.used = _drawn(seeds, number, draws, device), 0
+    @classmethod
+    def of(cls, seeds: Sequence[int], number: Sequence[int], draws: int, device: torch.device) -> Field:
+        """``draws``: how many a slot takes; ``number``: what makes passes differ, such as (step, part)."""
+        return cls(_drawn(seeds, number, draws, device))
 
     def drop(self, x: Tensor, probability: float) -> Tensor:
         """``x`` (S, …) with each element zero with this probability, and the others scaled to the same mean."""

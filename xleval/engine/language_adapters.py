@@ -21,6 +21,7 @@ from xleval.engine.bank import adapter_places
 from xleval.engine.checkpoint import Piece
 from xleval.engine.dropout import Field
 from xleval.engine.encoder import Encoder, Inputs
+from xleval.engine.graphs import graphs_of
 from xleval.engine.loop import Member, Training, TrainingFailedError, fit
 from xleval.engine.mlm import TrainedModule, add_language_adapter, head_of, masked_lm, select_on, steps_of, turns_of
 from xleval.engine.session import Session
@@ -80,7 +81,7 @@ def train_language_adapters(
         key = (tuple(sorted(job.hyper.items())), steps_of(job.hyper, turns), shape, step)
         cohorts.setdefault(key, []).append((job, turns))
     for members in cohorts.values():
-        words = _Words(members, session, store, engine)
+        words = _Words(members, session, store, engine, emit)
         before = words.evaluate()
         results = fit(words.training, words.hyper["seed"], emit)
         for index, (job, turns) in enumerate(members):
@@ -102,12 +103,14 @@ class _Words:
         session: Session,
         store: Store,
         engine: dict[str, Any],
+        emit: Emit,
     ) -> None:
         self.jobs, self.turns = [job for job, _ in members], [turns for _, turns in members]
         self.session, self.hyper = session, self.jobs[0].hyper
         self.model = masked_lm(session).eval()
         dtype = torch.bfloat16 if session.precision == "bf16" else torch.float32
         self.encoder, self.head = Encoder(self.model.base_model, dtype), head_of(self.model)
+        self.compute = graphs_of(session, self.encoder, engine, emit) or self.encoder
         decoder = self.model.get_output_embeddings()
         self.name_of_bias = next(name for name, p in self.head.named_parameters() if p is decoder.bias)
         add_language_adapter(self.model, _PLACE, self.hyper)  # drawn from a seed that all members share
@@ -200,11 +203,11 @@ class _Words:
         on = session.on_device({"ids": ids, "gold": labels})
         field = None
         if number is not None and (draws := encoder.draws(*on["ids"].shape[1:], first_only=False)):
-            field = Field([self.hyper["seed"]] * len(slots), number, draws, session.device)
+            field = Field.of([self.hyper["seed"]] * len(slots), number, draws, session.device)
         whole = list(slots) == list(range(len(self.jobs)))
         own = {name: p if whole else p[list(slots)] for name, p in self.tensors.items()}
         adapter = Stacked(self.layout, own, encoder.dtype)
-        rows = encoder(Inputs(on["ids"]), [adapter], field).unbind()
+        rows = self.compute(Inputs(on["ids"]), [adapter], field).unbind()
         couplings = adapter.coupling.apart() if adapter.coupling else [None] * len(slots)
         decoder = self.model.get_output_embeddings()
         for index, slot in enumerate(slots):

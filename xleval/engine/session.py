@@ -39,8 +39,8 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic mat
 #: Name of the task adapter and its head inside the model, and in the files that it is saved to.
 TASK = "task"
 
-#: Stacks of language modules kept on the device: a cycle's turns come again.
-_STACKS = 64
+#: Bytes of stacked language modules kept on the device, as a cycle's turns come again.
+_STACKS = 2**30
 
 #: Bytes that training keeps a sub-word, layer and dimension, in bf16.
 _BYTES = 64
@@ -264,11 +264,11 @@ class Session:
             weights = [self.bank.weights(standing, drop_last) for standing in chosen if standing is not None]
             layout = weights[0][0]
             assert layout is not None and len(weights) == len(chosen)
-            while len(self._under) >= _STACKS:
-                del self._under[next(iter(self._under))]
             with torch.inference_mode(False):
                 tensors = layout.stack([own for _, own in weights])
                 self._under[key] = Stacked(layout, tensors, self.encoder.dtype)
+            while len(self._under) > 1 and sum(one.nbytes for one in self._under.values()) > _STACKS:
+                del self._under[next(iter(self._under))]
         return self._under[key]
 
     def layout_of(self, standing: Standing | None, drop_last: bool) -> Layout | None:

@@ -16,6 +16,7 @@ from xleval.engine.batching import passes
 from xleval.engine.checkpoint import Piece
 from xleval.engine.dropout import Field, mixed
 from xleval.engine.encoder import Inputs
+from xleval.engine.graphs import Graphs
 from xleval.engine.loop import is_out_of_memory
 from xleval.engine.stacked import Layout, Stacked
 from xleval.events import Emit, Notice
@@ -35,8 +36,8 @@ class Slots:
     ``tensors`` are the stacked weights, (slots, layers, …), by name; ``heads`` the library's, one a slot.
     """
 
-    def __init__(self, session: Session, family: Family, drop_last: bool) -> None:
-        self.session, self.family, self.drop_last = session, family, drop_last
+    def __init__(self, session: Session, family: Family, drop_last: bool, graphs: Graphs | None = None) -> None:
+        self.session, self.family, self.drop_last, self.graphs = session, family, drop_last, graphs
         self.heads: list[Any] = []
         self.tensors: dict[str, nn.Parameter] = {}
         self.layout: Layout | None = None
@@ -102,7 +103,7 @@ class Slots:
         inputs, width = self._inputs(features, parts)
         encoder, first_only = self.session.encoder, self.family.first_only
         draws = encoder.draws(inputs.ids.shape[1], width, first_only=first_only)
-        field = Field(seeds, number, draws, self.session.device) if draws else None
+        field = Field.of(seeds, number, draws, self.session.device) if draws else None
         hidden, pooled = self._encoded(inputs, under, chosen, field)
         for index, (slot, part, seed) in enumerate(zip(chosen, parts, seeds, strict=True)):
             torch.manual_seed(mixed(seed, *number, _OF_HEADS))
@@ -149,13 +150,13 @@ class Slots:
         self, inputs: Inputs, under: Sequence[Standing | None], slots: Sequence[int], field: Field | None
     ) -> tuple[Sequence[Tensor], Sequence[Tensor | None]]:
         assert self.layout is not None
-        encoder = self.session.encoder
+        encoder, compute = self.session.encoder, self.graphs or self.session.encoder
         below = self.session.under(under, self.drop_last)
         whole = list(slots) == list(range(len(self.heads)))
         own = {name: p if whole else p[list(slots)] for name, p in self.tensors.items()}
         above = Stacked(self.layout, own, encoder.dtype)
         adapters = [*([below] if below else []), above]
-        hidden = encoder(inputs, adapters, field, first_only=self.family.first_only)
+        hidden = compute(inputs, adapters, field, first_only=self.family.first_only)
         pooled = encoder.pooled(hidden) if self.heads[0].config.get("use_pooler") else None
         return hidden.unbind(), [None] * len(slots) if pooled is None else pooled.unbind()
 

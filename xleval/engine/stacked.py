@@ -84,13 +84,19 @@ class Stacked:
     """
 
     def __init__(self, layout: Layout, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> None:
-        cast = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+        self.layout = layout
+        self.tensors = cast = {name: tensor.to(dtype) for name, tensor in tensors.items()}
         self.layers = {layer: index for index, layer in enumerate(layout.layers)}
         # Taken apart at once: the gradient of one layer's part would be as large as the whole.
         self._parts = {name: cast[name].unbind(1) for name in _BOTTLENECK if name in cast}
         self._activation = activation(layout.activation)
         coupled = [cast[name] for name in _COUPLING if name in cast]
         self.coupling = Coupling(coupled, self._activation) if coupled else None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def over(self, layer: int, normed: Tensor, residual: Tensor) -> Tensor:
         """The adapter of a layer: (S, t, d) after and before the layer's norm → (S, t, d)."""

@@ -24,6 +24,7 @@ from xleval.engine.bank import Standing
 from xleval.engine.batching import bucketed, epoch_batches, passes
 from xleval.engine.checkpoint import Piece
 from xleval.engine.forward import forward, predicted
+from xleval.engine.graphs import graphs_of
 from xleval.engine.loop import Member, Trained, Training, TrainingFailedError, fit
 from xleval.engine.session import Session
 from xleval.engine.slots import Slots
@@ -204,7 +205,8 @@ class _Together:
 
     def __init__(self, source: _Source) -> None:
         self.source, self.session = source, source.session
-        self.slots = Slots(source.session, source.family, source.jobs[0].drop_last)
+        graphs = graphs_of(self.session, self.session.encoder, source.engine, source.emit)
+        self.slots = Slots(self.session, source.family, source.jobs[0].drop_last, graphs)
         for job in source.jobs:
             source.new_task_adapter(job)
             self.slots.take()

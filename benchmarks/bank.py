@@ -16,14 +16,15 @@ import gc
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from precision import Rounded
 from side_by_side import CASES, DATA, Setting, Shape
 
 from xleval.engine.train import train
-from xleval.hyperparameters import group, merged
 from xleval.jobs import LanguageAdapterJob
 from xleval.recipe import LA
 from xleval.store import Store
@@ -71,9 +72,9 @@ def main() -> None:
         job = replace(job, cycle=cycle, dev_module=cycle[0], hyper={**job.hyper, "batch": given.batch})
         jobs = [replace(job, seed=seed, fingerprint=f"{seed:04}" * 16) for seed in range(given.seeds)]
         print(f"| encoder alone | {_once(setting):.2f} |", flush=True)
-        engine = group(merged(), "engine")
-        trained = train(jobs, setting.session, Store(Path(name) / "store"), engine)
-        done = next(trained)  # the others wait, with all that the cohort holds
+        trained = train(jobs, setting.session, Store(Path(name) / "store"), setting.engine)
+        with Rounded() if given.device == "cpu" else nullcontext():
+            done = next(trained)  # the others wait, with all that the cohort holds
         assert done.cohort == given.seeds and not isinstance(done.trained, Exception)
         kept = alive()
         if given.device != "cpu":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import numpy as np
+from side_by_side import CASES, DATA, Rows, Setting, Shape, forget_peak, measured_apart, peak, prepare, task_spec
 
-HERE = Path(__file__).resolve().parent
-DATA = HERE.parents[1] / "shared" / "data"
+from xleval.engine.make import make_predictions, make_task_adapters
+from xleval.jobs import PredictionJob
+from xleval.recipe import LA
+from xleval.store import Store
 
 #: What grows → its values, and what one of them is called.
 POINTS = {
@@ -42,59 +42,38 @@ POINTS = {
 
 def measure(what: str, value: int, data: Path) -> dict[str, float]:
     """Seconds and MiB of one point."""
-    import torch
-
-    sys.path.insert(0, str(HERE))
-    import training
-
-    from xleval.engine.make import make_predictions, make_task_adapters
-    from xleval.hyperparameters import group, merged
-    from xleval.jobs import LanguageAdapterJob, PredictionJob
-    from xleval.recipe import LA
-    from xleval.store import Store
-    from xleval.tasks.located import DataOptions
-    from xleval.tasks.sources import locate
-    from xleval.tasks.spec import TaskSpec, load_spec
-
-    torch.set_num_threads(1)
-    given = argparse.Namespace(data=data, hidden=128, layers=4, device="cpu", precision="fp32", times=1)
+    prepare("cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        setting = training.Setting(folder, given)
-        job, engine, store = setting.job(replace(training.CASES[0], rows=192)), group(merged(), "engine"), Store(folder)
-        spec = load_spec(training.resource("task_specs") / "xnli.yaml")
-        assert isinstance(spec, TaskSpec)
+        setting = Setting(folder, Shape(data))
+        job, engine, store = setting.job(replace(CASES[0], rows=192)), setting.engine, Store(folder)
         if what == "cycle":
             more = []
             for number in range(value):
                 code = f"q{chr(97 + number // 26)}{chr(97 + number % 26)}"
-                made: LanguageAdapterJob = setting._module(code)
-                more.append(replace(made, module=LA(code)))
+                more.append(replace(setting.module(code), module=LA(code)))
             job = replace(job, cycle=tuple(more), dev_module=more[0])
         if what in ("seeds", "cycle"):
             seeds = range(value if what == "seeds" else 1)
             jobs = [replace(job, seed=seed, fingerprint=f"{seed:04}" * 16) for seed in seeds]
             setting.session.encoded(job.task, job.train, job.hyper)
+            forget_peak()
             before, start = peak(), time.perf_counter()
             assert all(error is None for _, error in make_task_adapters(jobs, setting.session, store, engine))
             return {"seconds": time.perf_counter() - start, "mib": peak() - before}
         assert [error for _, error in make_task_adapters([job], setting.session, store, engine)] == [None]
-        found = locate(spec, "eng", "test", DataOptions(data, offline=True), {})
-        rows = setting._drawn(found, spec, value if what == "rows" else 100)
+        spec = task_spec("xnli")
+        rows = setting.drawn(spec, "eng", "test", spec, value if what == "rows" else 100)
         predictions: list[PredictionJob] = []
         for number in range(value if what != "rows" else 1):
             # A strategy is the same split on another module; a language is another split.
-            split = training.Rows(f"test-{number if what == 'languages' else 0}", tuple(rows), "eng")
+            split = Rows(f"test-{number if what == 'languages' else 0}", rows)
             target: Any = (f"{number:04}" * 16, spec, job, setting.modules[number % 4], split)
             predictions.append(PredictionJob(*target))
+        forget_peak()  # of the training
         before, start = peak(), time.perf_counter()
         assert all(error is None for _, error in make_predictions(predictions, setting.session, store, engine))
         return {"seconds": time.perf_counter() - start, "mib": peak() - before}
-
-
-def peak() -> float:
-    """MiB that this process had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def line(values: tuple[int, ...], found: list[float]) -> str:
@@ -135,24 +114,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="folder with the data sets and tokenizers/")
     parser.add_argument("--point", nargs=2, metavar=("WHAT", "VALUE"), help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="two points of each alone, to see that all works")
     given = parser.parse_args()
     if given.point:
         print(json.dumps(measure(given.point[0], int(given.point[1]), given.data)))
         return
     print(f"Load {os.getloadavg()[0]:.1f}.\n\n| grows | values | s | s a | MiB | MiB a |\n|---|---|---|---|---|---|")
-    for what, (values, unit) in POINTS.items():
-        found = []
-        for value in values:
-            command = [sys.executable, __file__, "--point", what, str(value), "--data", str(given.data)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            found.append(json.loads(done.stdout.splitlines()[-1]))
+    for what, (all_values, unit) in POINTS.items():
+        values = all_values[:2] if given.quick else all_values
+        found = [measured_apart(__file__, ["--point", what, str(value), "--data", str(given.data)]) for value in values]
         seconds, memory = ([point[key] for point in found] for key in ("seconds", "mib"))
         cells = (
             ", ".join(map(str, values)), ", ".join(f"{s:.2f}" for s in seconds), f"{unit}: {line(values, seconds)}",
             ", ".join(f"{m:.0f}" for m in memory), line(values, memory),
         )  # fmt: skip
         print(f"| {what} | {' | '.join(cells)} |", flush=True)
-    planner()
+    if not given.quick:
+        planner()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from processes import ended, xleval
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = ["".join(random.Random(seed).choices(LETTERS, k=1 + seed % 7)) for seed in range(2000)]
@@ -114,6 +115,44 @@ KINDS: dict[str, tuple[str, Callable[[random.Random], Row], list[str], str, dict
 }  # fmt: skip
 
 
+def number_of(kind: str) -> int:
+    """Position in ``KINDS``: it names task and files."""
+    return list(KINDS).index(kind)
+
+
+def test_file(kind: str) -> str:
+    """Name of the test set's file."""
+    return f"{number_of(kind)}.json"
+
+
+def declared(kind: str) -> Row:
+    """A task's YAML."""
+    family, _, labels, metric, columns = KINDS[kind]
+    form: Row = {"format": "squad", "columns": {"id": "id"}}
+    if columns:
+        identified = {} if family == "multiple-choice" else {"id": "id"}
+        form = {"format": "jsonl", "columns": {**identified, **columns}}
+    layout = {"name": "made", "files": {"test": test_file(kind)}, **form}
+    about: Row = {
+        "kind": "task", "name": f"made-{number_of(kind)}", "version": "1", "family": family, "summary": "Made rows.",
+        "licence": "CC0-1.0", "citation": "none", "homepage": "https://example.org", "languages": ["swa"],
+        "source": "squad" if family == "question-answering" else "mnli", "metric": metric,
+        "data": {"upstream": [layout]},
+    }  # fmt: skip
+    return {**about, "labels": labels} if labels else about
+
+
+def made_rows(kind: str, count: int) -> Iterator[Row]:
+    """The same ones each time."""
+    draw, make = random.Random(0), KINDS[kind][1]
+    return ({"id": f"row-{i}", **make(draw)} for i in range(count))
+
+
+def write_rows(path: Path, kind: str, rows: Iterator[Row]) -> None:
+    """In the format of the kind."""
+    (write_lines if KINDS[kind][4] else write_squad)(path, rows)
+
+
 class World:
     """A folder with an encoder, a plugin that declares the tasks, data, store and results."""
 
@@ -129,7 +168,7 @@ class World:
         for path in (about, tasks):
             path.mkdir(parents=True)
         for number, kind in enumerate(KINDS):
-            (tasks / f"made-{number}.yaml").write_text(yaml.safe_dump(self._spec(number, kind)))
+            (tasks / f"made-{number}.yaml").write_text(yaml.safe_dump(declared(kind)))
         (about / "METADATA").write_text("Metadata-Version: 2.1\nName: memory-benchmark\nVersion: 1\n")
         (about / "entry_points.txt").write_text("[xleval]\nmemory-benchmark = memory_benchmark\n")
         (site / "memory_benchmark.py").write_text(
@@ -137,40 +176,23 @@ class World:
             f"@hookimpl\ndef xleval_tasks():\n    return [Path({str(tasks)!r})]\n"
         )
 
-    def _spec(self, number: int, kind: str) -> Row:
-        family, _, labels, metric, columns = KINDS[kind]
-        form = {"format": "jsonl", "columns": columns} if columns else {"format": "squad", "columns": {"id": "id"}}
-        if family in ("sequence-classification", "token-classification", "dependency-parsing", "question-answering"):
-            form["columns"] = {"id": "id", **form["columns"]}
-        layout = {"name": "made", "files": {"test": f"{number}.json"}, **form}
-        return {
-            "kind": "task", "name": f"made-{number}", "version": "1", "family": family, "summary": "Made rows.",
-            "licence": "CC0-1.0", "citation": "none", "homepage": "https://example.org", "languages": ["swa"],
-            "source": "squad" if family == "question-answering" else "mnli", "metric": metric,
-            "data": {"upstream": [layout]}, **({"labels": labels} if labels else {}),
-        }  # fmt: skip
-
     def write(self, kind: str, count: int) -> None:
         """A test set of ``count`` rows, and training data of eight."""
-        number, (_, make, _, _, columns) = list(KINDS).index(kind), KINDS[kind]
-        draw = random.Random(0)
-        rows = ({"id": f"row-{i}", **make(draw)} for i in range(count))
-        write = write_lines if columns else write_squad
         self._data(count).mkdir(parents=True, exist_ok=True)
-        write(self._data(count) / f"{number}.json", rows)
-        own = self.folder / "own" / str(number)
+        write_rows(self._data(count) / test_file(kind), kind, made_rows(kind, count))
+        own, make = self.folder / "own" / str(number_of(kind)), KINDS[kind][1]
         own.mkdir(parents=True, exist_ok=True)
-        suffix = ".jsonl" if columns else ".json"
+        suffix = ".jsonl" if KINDS[kind][4] else ".json"
         for split in ("train", "dev"):
             made = ({"id": str(i), **make(random.Random(i))} for i in range(8))
-            write_lines(own / f"{split}{suffix}", made) if columns else write_squad(own / f"{split}.json", made)
+            write_rows(own / f"{split}{suffix}", kind, made)
 
     def _data(self, count: int) -> Path:
         return self.folder / "data" / str(count)
 
     def peak(self, half: str, kind: str, count: int) -> float:
         """MiB at most of ``xleval predict`` or ``xleval score``."""
-        number = list(KINDS).index(kind)
+        number = number_of(kind)
         options: dict[str, Any] = {
             "task": f"made-{number}", "strategy": "la-none-tr", "backbone": self.folder / "encoder", "seed": 1,
             "source": f"made-{number}={self.folder / 'own' / str(number)}", "data-dir": self._data(count), "jobs": 1,
@@ -182,15 +204,7 @@ class World:
             **os.environ, "PYTHONPATH": os.pathsep.join([str(self.folder / "site"), os.environ.get("PYTHONPATH", "")]),
             "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore",
         }  # fmt: skip
-        command = [sys.executable, "-m", "xleval", half, *arguments]
-        with (self.folder / "said.txt").open("w+") as said:
-            process = subprocess.Popen(command, env=environment, stdout=said, stderr=said, cwd=self.folder)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                said.seek(0)
-                raise SystemExit(f"{' '.join(command)}\n{said.read()}")
-        return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        return ended(xleval(half, *arguments), self.folder, environment).mib
 
 
 def main() -> None:

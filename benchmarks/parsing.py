@@ -33,8 +33,9 @@ from torch import Tensor, nn
 
 from xleval.backbones import Backbone
 from xleval.engine.batching import epoch_batches
+from xleval.engine.checkpoint import Piece
 from xleval.engine.forward import forward, predicted
-from xleval.engine.loop import Training, fit
+from xleval.engine.loop import Member, Trained, Training, fit
 from xleval.engine.session import Session
 from xleval.hyperparameters import group, merged
 from xleval.resources import resource
@@ -119,15 +120,16 @@ class Ours:
 
         def losses(step: int, budget: int) -> Iterator[Tensor]:
             scores, gold = forward(self.session, FAMILY, features, batches[step])
-            yield FAMILY.loss_sum(scores, gold) / FAMILY.targets(features, batches[step])
+            yield (FAMILY.loss_sum(scores, gold) / FAMILY.targets(features, batches[step]))[None]
 
+        pieces = {name: Piece(parameter) for name, parameter in self.session.trainable().items()}
         training = Training(
-            key="parsing", label="parsing", parameters=self.session.trainable(), steps=len(batches),
-            lr=self.hyper["lr"], losses=losses, evaluate=lambda: 0.0, eval_every=len(batches),
-            mode=self.session.model.train, device=self.session.device, token_budget=4096, select="last",
-            checkpoint_seconds=math.inf,
+            members=[Member("parsing", "parsing", pieces, self.folder)], steps=len(batches), lr=self.hyper["lr"],
+            losses=losses, evaluate=lambda: [0.0], eval_every=len(batches), mode=self.session.model.train,
+            device=self.session.device, token_budget=4096, select="last", checkpoint_seconds=math.inf,
         )  # fmt: skip
-        fit(training, self.folder, seed)
+        (trained,) = fit(training, seed)
+        assert isinstance(trained, Trained), trained
         return len(batches)
 
     def decode(self, rows: list[TreeRow], features: TreeFeatures, how: str) -> list[Any]:

@@ -28,7 +28,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import torch
 import transformers
-from adapters import AutoAdapterModel
+from adapters import AutoAdapterModel, SeqBnInvConfig
 
 from xleval.backbones import Backbone
 from xleval.engine.session import Session
@@ -113,9 +113,9 @@ class Setting:
         self.engine = group(merged({"engine.cuda_graphs": shape.cuda_graphs}), "engine")
 
     def module(self, code: str) -> LanguageAdapterJob:
-        """A random language adapter."""
+        """A random language adapter as MAD-X has it."""
         model = AutoAdapterModel.from_pretrained(self.backbone.path())
-        model.add_adapter(code, config="seq_bn_inv")
+        model.add_adapter(code, config=SeqBnInvConfig(reduction_factor=2))
         model.save_adapter(str(self.folder / code), code, with_head=False, use_safetensors=True)
         return LanguageAdapterJob(code * 20, LA(code), {}, (), self.folder / code)
 

@@ -167,7 +167,7 @@ def missing_work(graph: Plan, cells: Sequence[Cell], emit: Emit) -> Work:
     foundations = [job for job in in_order(wanted) if job in wanted and isinstance(job, Foundation)]
     return Work(
         _to_train(foundations, graph, emit),
-        _cohorts(job for job in in_order(wanted) if job in wanted and isinstance(job, TaskAdapterJob)),
+        cohorts_of(job for job in in_order(wanted) if job in wanted and isinstance(job, TaskAdapterJob)),
         {fingerprint: tuple(found) for fingerprint, found in predictions.items()},
     )
 
@@ -224,7 +224,8 @@ def _missing_under(job: Job, missing: Callable[[Job], bool]) -> Iterator[Job]:
             yield from _missing_under(needed, missing)
 
 
-def _cohorts(jobs: Iterable[TaskAdapterJob]) -> tuple[tuple[TaskAdapterJob, ...], ...]:
+def cohorts_of(jobs: Iterable[TaskAdapterJob]) -> tuple[tuple[TaskAdapterJob, ...], ...]:
+    """Task adapters by their source data: those of one cohort may be trained side by side."""
     cohorts: dict[str, list[TaskAdapterJob]] = defaultdict(list)
     for job in jobs:
         cohorts[job.train.fingerprint + job.dev.fingerprint].append(job)

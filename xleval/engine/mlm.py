@@ -146,8 +146,13 @@ def select_on(job: LanguageAdapterJob, turns: Turns) -> list[Chunks]:
 
 def steps_of(hyper: Mapping[str, Any], turns: Turns) -> int:
     """Optimiser steps of a training."""
+    return int(hyper["steps"]) or auto_steps(turns.an_epoch)
+
+
+def auto_steps(an_epoch: int) -> int:
+    """Steps where none are set, by the batches of an epoch."""
     least, most = _AUTO_STEPS
-    return int(hyper["steps"]) or min(max(100 * turns.an_epoch, least), most)
+    return min(max(100 * an_epoch, least), most)
 
 
 def turns_of(module: LanguageModule, texts: Sequence[Any], session: Session, hyper: Mapping[str, Any]) -> Turns:

@@ -85,6 +85,11 @@ def _messages(channel: Any, emit: Emit) -> Iterator[Outcome]:
 
 def _start(setting: Setting, channel: Any) -> None:
     _worker.update(setting=setting, channel=channel)
+    begin_worker()
+
+
+def begin_worker() -> None:
+    """What every worker process begins with: it is quiet, and ends when its parent says so, or ends itself."""
     # Ctrl-C on a terminal reaches every process: the parent alone decides, and passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore", DataWarning)  # the parent has read the same data, and said it

@@ -12,13 +12,19 @@ from xleval.report.cost import cost
 from xleval.run import pending_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import RenderableType
 
+    from xleval.engine.estimate import Rate
+    from xleval.executors.trial import Trial
 
-def as_dict(graph: Plan) -> dict[str, Any]:
+
+def as_dict(graph: Plan, trial: Trial | None = None) -> dict[str, Any]:
     """``{"artifacts": […], "counts": {kind: {"total", "missing"}}, "cost": {…}, "cells": {…}, …}``.
 
-    ``without_text``: language that has neither adapter nor text → who needs it.
+    ``without_text``: language that has neither adapter nor text → who needs it. ``measured`` and ``not_measured``:
+    of a trial, if there was one.
     """
     artifacts = [_backbone(graph), *(_artifact(graph, job) for job in graph.jobs.values())]
     counts: dict[str, dict[str, int]] = {}
@@ -30,13 +36,18 @@ def as_dict(graph: Plan) -> dict[str, Any]:
     return {
         "artifacts": artifacts,
         "counts": counts,
-        "cost": cost(graph),
+        "cost": cost(graph, trial),
         "cells": {"total": len(graph.cells), "missing": pending},
         "without_text": dict(graph.without_text),
+        **({} if trial is None else _measured(trial)),
     }
 
 
-def terminal(graph: Plan) -> list[RenderableType]:
+def _measured(trial: Trial) -> dict[str, Any]:
+    return {"measured": [rate._asdict() for rate in trial.rates], "not_measured": dict(trial.not_measured)}
+
+
+def terminal(graph: Plan, trial: Trial | None = None) -> list[RenderableType]:
     """Tables for the terminal."""
     from rich import box
     from rich.table import Table
@@ -58,28 +69,40 @@ def terminal(graph: Plan) -> list[RenderableType]:
     for (task, names), present in predictions.items():
         state = Text(f"{sum(present)} of {len(present)} present", "green" if all(present) else "yellow")
         table.add_row(Text(f"predictions {task}"), "", "", Text(names), state)
-    data = as_dict(graph)
+    data = as_dict(graph, trial)
     lines = [
         f"{kind.replace('_', ' ')}s: {count['total']}, {count['missing']} missing"
         for kind, count in data["counts"].items()
     ]
-    steps = data["cost"]["steps"]
-    estimate = data["cost"]["seconds"]
-    lines.append(
-        f"to train: {sum(steps.values()) - steps['task_adapter']} MLM steps, {steps['task_adapter']} task-adapter steps"
-        + (
-            f", plus {data['cost']['unknown_steps']} trainings of unknown length"
-            if data["cost"]["unknown_steps"]
-            else ""
-        )
-        + (f"; with predictions about {_duration(estimate)} at the rates measured here" if estimate else "")
-    )
+    lines += _cost_lines(data["cost"], trial)
     lines.append(f"cells: {data['cells']['total']}, {data['cells']['missing']} without a record")
     if graph.without_text:
         missing = "; ".join(f"{code}, needed by {who}" for code, who in graph.without_text.items())
         lines.append(f"no adapter and no text to train one (--text-dir, --la): {missing}")
     lines += [f"note: {text}" for text in graph.scope.notices]
     return [table, Text("\n".join(lines))]
+
+
+def _cost_lines(found: Mapping[str, Any], trial: Trial | None) -> list[str]:
+    steps, unknown = found["steps"], found["unknown_steps"]
+    rest = f", plus {unknown} trainings of unknown length" if unknown else ""
+    mlm = sum(steps.values()) - steps["task_adapter"]
+    lines = [f"to train: {mlm} MLM steps, {steps['task_adapter']} task-adapter steps{rest}"]
+    if found["seconds"]:
+        several = f" with {found['processes']} processes" if found["processes"] > 1 else ""
+        source = "measured just now" if trial and trial.rates else "that the store has of this backbone"
+        lines.append(f"time: about {_duration(found['seconds'])}{several}, at the rates {source}")
+    if trial is not None:
+        lines += [f"measured: {_rate_line(rate)}" for rate in trial.rates]
+        lines += [f"not measured: {what} ({why})" for what, why in trial.not_measured.items()]
+    return lines
+
+
+def _rate_line(rate: Rate) -> str:
+    what = " ".join(filter(None, (rate.kind.replace("_", " "), rate.of)))
+    unit = "row" if rate.kind == "prediction" else "step"
+    together = f"{rate.cohort} side by side" if rate.cohort > 1 else "one by one"
+    return f"{what}, {together}: {1000 * rate.seconds:.3g} ms a {unit}"
 
 
 def _backbone(graph: Plan) -> dict[str, Any]:

@@ -4,8 +4,6 @@ Every point is a process of its own with one thread: a small random encoder, Mul
 is that of the loop, or of predictions from rows; memory is the process's peak above what it was once everything was
 loaded. The slope is that of a straight line through the points, with the share of the variance that it explains.
 
-Then the planner: one strategy of the demo is run, another is planned, run, and its time compared with the plan's.
-
 Run: python benchmarks/curves.py
 """
 
@@ -14,8 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -85,30 +81,6 @@ def line(values: tuple[int, ...], found: list[float]) -> str:
     return f"{slope:.3g} (R² {fit:.2f})"
 
 
-def planner() -> None:
-    """Time of a run of the demo against the plan's estimate."""
-    print("\n| planned | estimate, s | measured, s | estimate ÷ measured |\n|---|--:|--:|--:|")
-    with tempfile.TemporaryDirectory() as name:
-        environment = {**os.environ, "XLEVAL_STORE": f"{name}/store", "XLEVAL_CACHE": f"{name}/cache"}
-
-        def xleval(*arguments: str) -> str:
-            command = [sys.executable, "-m", "xleval", *arguments]
-            return subprocess.run(
-                command, cwd=name, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                text=True,
-            ).stdout  # fmt: skip
-
-        xleval("run", "--strategy", "tlr-all-multi")
-        for label, seeds in (("tlr-target", "2"), ("madx", "5"), ("la-none-tr", "5")):
-            asked = ("--strategy", label, "--seeds", seeds)
-            estimate = json.loads(xleval("plan", *asked, "--json"))["cost"]["seconds"]
-            start = time.perf_counter()
-            xleval("run", *asked)
-            seconds = time.perf_counter() - start
-            shown = f"{estimate:.0f} | {seconds:.0f} | {estimate / seconds:.2f}"
-            print(f"| `xleval run --strategy {label} --seeds {seeds}` | {shown} |", flush=True)
-
-
 def main() -> None:
     """Prints Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -129,8 +101,6 @@ def main() -> None:
             ", ".join(f"{m:.0f}" for m in memory), line(values, memory),
         )  # fmt: skip
         print(f"| {what} | {' | '.join(cells)} |", flush=True)
-    if not given.quick:
-        planner()
 
 
 if __name__ == "__main__":

@@ -95,8 +95,14 @@ SECTIONS = (
         "How time and memory grow",
         (Command("curves.py", quick=("--quick",)),),
         (SHARED_DATA,),
-        remark="What one more costs is the slope of a straight line through the points; R² says how straight they lie. "
-        "The planner's estimates come from the rates of what was run before on the same machine.",
+        remark="What one more costs is the slope of a straight line through the points; R² says how straight they lie.",
+    ),
+    Section(
+        "estimates",
+        "The planner's estimates",
+        (Command("estimates.py", quick=("--limit=20", "--set=la.steps=20", "--set=train.steps=20")),),
+        remark="An estimate is of the machine as it was while it was measured: where other work begins or ends after, "
+        "it is off by as much.",
     ),
     Section(
         "bank",

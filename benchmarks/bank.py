@@ -3,8 +3,8 @@
 An encoder in the shape of mBERT-base with random weights in bf16, and as many MAD-X language adapters (reduction 2,
 invertible) as ALL-MULTI has over all targets of the TLR paper. The task adapters of a cohort go once through the cycle;
 then every tensor that is alive is counted: the model and its copy in the computing precision, the bank of language
-adapters, their stacks, task adapters and heads. On CUDA the allocator's own figure and the
-peak, which has activations, are given as well.
+adapters, their stacks, task adapters and heads. The optimiser is gone by then: it has two numbers for each trained
+weight. On CUDA the allocator's own figure and the peak, which has activations, are given as well.
 
 Run: python benchmarks/bank.py
 """
